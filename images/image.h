@@ -1,0 +1,35 @@
+/* A decoded picture and the decoders' common ground. */
+#ifndef IMAGES_IMAGE_H
+#define IMAGES_IMAGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernels/error.h"
+
+/* 8-bit RGB, rows of width * 3 bytes without padding; the bytes that Pillow's Image.open(f).convert("RGB") gives. */
+struct image {
+  uint8_t *rgb;
+  int width, height;
+};
+
+struct decode_limits {
+  int64_t max_pixels; /* width * height above this is refused before anything is allocated; 0: Pillow's bomb error limit */
+};
+
+/* Pillow refuses pictures beyond twice its MAX_IMAGE_PIXELS of 1024^3 / 4 / 3. */
+enum { DEFAULT_MAX_PIXELS = 178956970 };
+
+/* Decode by content (never by file name). `limits` may be NULL. On failure `image` is zeroed and the message says what is
+ * wrong at which byte, without the file's name. */
+int image_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_limits *limits, error *e);
+/* One format each, same contract: images/jpeg.c, images/png.c, images/pnm.c. */
+int jpeg_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_limits *limits, error *e);
+int png_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_limits *limits, error *e);
+int pnm_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_limits *limits, error *e);
+
+/* Check a size against the limits and allocate the pixels (zeroed). */
+int image_allocate(struct image *image, int64_t width, int64_t height, const struct decode_limits *limits, error *e);
+void image_free(struct image *image);
+
+#endif

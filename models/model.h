@@ -1,0 +1,37 @@
+/* A loaded backbone: an architecture, a plan and its packed weights. What evaluate/, bench/ and the API run. */
+#ifndef MODELS_MODEL_H
+#define MODELS_MODEL_H
+
+#include <stdint.h>
+
+#include "kernels/threads.h"
+#include "weights-tools/checkpoint.h"
+
+struct model;
+
+struct model_info {
+  const char *arch;      /* timm's name */
+  const char *family;    /* "resnet" */
+  const char *scheme;
+  int64_t parameters;
+  double gflops;         /* an image, multiply-add = 2 */
+  int features;          /* width of the pooled features */
+  int classes;           /* of the head; 0: none */
+  struct recipe recipe;  /* the checkpoint's own, else the architecture's default */
+};
+
+/* Build from a checkpoint (its tensors are copied into packed form: it may be closed afterwards). `arch` may be NULL:
+ * taken from the checkpoint's config, else found from names and shapes. All missing and misshapen tensors are listed. */
+int model_load(struct model **model, struct checkpoint *checkpoint, const char *arch, error *e);
+/* The same with seeded random weights (bench, tests). */
+int model_seeded(struct model **model, const char *arch, uint64_t seed, error *e);
+void model_free(struct model *model);
+struct model_info model_info(const struct model *model);
+
+/* Make room for batches of up to max_batch images on this pool. Called again to change either. */
+int model_prepare(struct model *model, struct threads *pool, int max_batch, error *e);
+/* input: [batch, height, width, 3] normalised floats. features ([batch, info.features]) and logits
+ * ([batch, info.classes]) may be NULL. Allocates nothing. batch <= max_batch. */
+void model_run(struct model *model, const float *input, int batch, float *features, float *logits);
+
+#endif

@@ -1,0 +1,50 @@
+/* A checkpoint as its publisher left it: named tensors, whatever container they came in, and what is said about them. */
+#ifndef WEIGHTS_TOOLS_CHECKPOINT_H
+#define WEIGHTS_TOOLS_CHECKPOINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernels/dtype.h"
+#include "kernels/error.h"
+#include "weights-tools/recipe.h"
+
+enum { MAX_DIMENSIONS = 8 };
+
+struct tensor {
+  char *name;              /* as in the file; after keys_canonicalize() the canonical (timm's) name */
+  char *source_name;       /* as in the file, always */
+  enum dtype dtype;
+  int dimensions;
+  int64_t shape[MAX_DIMENSIONS];
+  int64_t elements;        /* product of shape */
+  const uint8_t *data;     /* little-endian, contiguous, row-major, inside a mapped file or owned memory; maybe unaligned */
+  size_t bytes;
+  bool used;               /* set when a model takes the tensor */
+};
+
+struct checkpoint {
+  char *path;              /* as the user gave it: used in every message */
+  struct tensor *tensors;
+  size_t count;
+  char *arch;              /* timm's architecture name when metadata or a config says it, else NULL */
+  char *scheme;            /* "canonical" (a converted file), "timm", "transformers", "cifar" ...; set by keys_canonicalize() */
+  bool has_recipe;
+  struct recipe recipe;    /* valid when has_recipe */
+  char **class_names;      /* from id2label, label_names or metadata; NULL when none */
+  size_t class_count;
+  char *config_json;       /* the architecture's configuration as written by convert, or NULL */
+  void *storage;           /* mapped files and owned memory; private to checkpoint.c */
+};
+
+/* Open a .safetensors file or a folder (model.safetensors, or model.safetensors.index.json with its shards, beside an
+ * optional config.json / preprocessor_config.json). Every rule of the format is enforced before a tensor is visible. */
+int checkpoint_open(struct checkpoint *checkpoint, const char *path, error *e);
+void checkpoint_close(struct checkpoint *checkpoint);
+/* By current (canonical) name; NULL when absent. Binary search: O(log n). */
+struct tensor *checkpoint_find(const struct checkpoint *checkpoint, const char *name);
+/* Convert to float; destination holds tensor->elements floats. FAILED for dtypes that hold no real numbers. */
+int tensor_to_float(const struct tensor *tensor, float *destination, error *e);
+
+#endif
