@@ -48,13 +48,13 @@ struct backbones_options {
 
 /* What backbones_describe() tells; the strings belong to the model. */
 struct backbones_info {
-  const char *arch;       /* timm's name, e.g. "resnet50" */
-  const char *scheme;     /* whose key names the checkpoint used, e.g. "timm", "transformers" */
-  const char *isa;        /* the kernels in use, e.g. "avx512" */
-  int64_t parameters;     /* trainable numbers of the published model, batch norms unfolded */
-  double gflops;          /* of one image, a multiply-add counted as two */
-  int features;           /* floats that backbones_features() writes for an image */
-  int classes;            /* floats that backbones_logits() writes for an image; 0: no head */
+  const char *arch;   /* timm's name, e.g. "resnet50" */
+  const char *scheme; /* whose key names the checkpoint used, e.g. "timm", "transformers" */
+  const char *isa;    /* the kernels in use, e.g. "avx512" */
+  int64_t parameters; /* trainable numbers of the published model, batch norms unfolded */
+  double gflops;      /* of one image, a multiply-add counted as two */
+  int features;       /* floats that backbones_features() writes for an image */
+  int classes;        /* floats that backbones_logits() writes for an image; 0: no head */
   int input_height, input_width;
 };
 

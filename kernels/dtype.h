@@ -5,8 +5,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum dtype { DTYPE_F64, DTYPE_F32, DTYPE_F16, DTYPE_BF16, DTYPE_I64, DTYPE_I32, DTYPE_I16, DTYPE_I8, DTYPE_U8, DTYPE_BOOL,
-             DTYPE_U16, DTYPE_U32, DTYPE_U64, DTYPE_COUNT };
+enum dtype {
+  DTYPE_F64,
+  DTYPE_F32,
+  DTYPE_F16,
+  DTYPE_BF16,
+  DTYPE_I64,
+  DTYPE_I32,
+  DTYPE_I16,
+  DTYPE_I8,
+  DTYPE_U8,
+  DTYPE_BOOL,
+  DTYPE_U16,
+  DTYPE_U32,
+  DTYPE_U64,
+  DTYPE_COUNT
+};
 
 /* Safetensors' name ("F32") and bytes of one element. */
 const char *dtype_name(enum dtype dtype);

@@ -15,7 +15,8 @@ static inline bool add_size(size_t a, size_t b, size_t *sum) { return !__builtin
 /* malloc of count * size, zeroed or not; NULL with a message on overflow or when memory is short. Never NULL for 0. */
 void *allocate(size_t count, size_t size, error *e);
 void *allocate_zeroed(size_t count, size_t size, error *e);
-/* `count * size` bytes on a 64-byte boundary, on huge pages where the system grants them; free with release_aligned(). */
+/* `count * size` bytes on a 64-byte boundary, on huge pages where the system grants them; free with release_aligned().
+ */
 void *allocate_aligned(size_t count, size_t size, error *e);
 void release_aligned(void *memory);
 /* A copy of a string (or of its first n bytes, terminated). */

@@ -7,11 +7,9 @@
 #include <stdint.h>
 
 /* TEST(name) { ... } defines and registers a test; name is unique in the whole program. */
-#define TEST(name)                                                                       \
-  static void test_##name(void);                                                         \
-  __attribute__((constructor)) static void register_##name(void) {                       \
-    test_register(#name, __FILE__, test_##name);                                         \
-  }                                                                                      \
+#define TEST(name)                                                                                                \
+  static void test_##name(void);                                                                                  \
+  __attribute__((constructor)) static void register_##name(void) { test_register(#name, __FILE__, test_##name); } \
   static void test_##name(void)
 
 void test_register(const char *name, const char *file, void (*body)(void));

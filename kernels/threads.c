@@ -1,0 +1,217 @@
+#include "kernels/threads.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "kernels/memory.h"
+
+enum { MAX_THREADS = 1024 };
+
+struct worker {
+  struct threads *pool;
+  pthread_t handle;
+  int index;
+  void *scratch;
+};
+
+struct threads {
+  int count;
+  struct worker *workers; /* [0] is the caller */
+  size_t scratch_bytes;
+  /* The current job, published by raising `generation`. */
+  thread_task *task;
+  void *context;
+  size_t tasks;
+  _Atomic uint32_t generation;
+  _Atomic uint32_t running; /* workers that have not finished the current job */
+  _Atomic int sleeping;     /* workers (or the caller) inside futex_wait */
+  bool stop;
+  int spins;
+};
+
+static void futex_wait(_Atomic uint32_t *word, uint32_t value) {
+  syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+}
+static void futex_wake_all(_Atomic uint32_t *word) {
+  syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+}
+
+static void relax(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+/* cgroup v2's "QUOTA PERIOD" of the process's own group, or of the root a container shows; v1's two files. */
+static double cgroup_cores(void) {
+  char line[512], path[1024];
+  double cores = 0;
+  FILE *own = fopen("/proc/self/cgroup", "re");
+  if (own) {
+    while (fgets(line, sizeof line, own)) {
+      if (strncmp(line, "0::/", 4) != 0) continue;
+      line[strcspn(line, "\n")] = 0;
+      /* A limit may sit on any ancestor: the smallest counts. */
+      for (char *end = line + strlen(line); end >= line + 3; end--) {
+        if (*end != '/' && *end != 0) continue;
+        *end = 0;
+        snprintf(path, sizeof path, "/sys/fs/cgroup%s/cpu.max", line + 3);
+        FILE *file = fopen(path, "re");
+        double quota, period;
+        if (file && fscanf(file, "%lf %lf", &quota, &period) == 2 && quota > 0 && period > 0 &&
+            (cores <= 0 || quota / period < cores)) {
+          cores = quota / period;
+        }
+        if (file) fclose(file);
+      }
+    }
+    fclose(own);
+  }
+  if (cores > 0) return cores;
+  double quota = -1, period = -1;
+  FILE *file = fopen("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "re");
+  if (file) {
+    if (fscanf(file, "%lf", &quota) != 1) quota = -1;
+    fclose(file);
+  }
+  file = fopen("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "re");
+  if (file) {
+    if (fscanf(file, "%lf", &period) != 1) period = -1;
+    fclose(file);
+  }
+  return quota > 0 && period > 0 ? quota / period : 0;
+}
+
+int usable_cores(void) {
+  int cores = 0;
+  cpu_set_t set;
+  if (!sched_getaffinity(0, sizeof set, &set)) cores = CPU_COUNT(&set);
+  if (cores < 1) cores = (int)sysconf(_SC_NPROCESSORS_ONLN);
+  double quota = cgroup_cores();
+  if (quota > 0) {
+    int allowed = (int)quota + ((double)(int)quota < quota);
+    if (allowed < cores) cores = allowed;
+  }
+  if (cores > MAX_THREADS) cores = MAX_THREADS;
+  return cores < 1 ? 1 : cores;
+}
+
+/* Thread t's share of n tasks: [t * n / count, (t + 1) * n / count), contiguous so that neighbours share cache lines.
+ */
+static void run_share(struct threads *pool, int thread) {
+  size_t count = (size_t)pool->count, t = (size_t)thread;
+  size_t each = pool->tasks / count, extra = pool->tasks % count;
+  size_t begin = t * each + (t < extra ? t : extra);
+  size_t end = begin + each + (t < extra ? 1 : 0);
+  for (size_t i = begin; i < end; i++) pool->task(pool->context, i, thread);
+}
+
+/* Wait until *word differs from `value`: spin first, a kernel sleep costs more than most ops take. */
+static void wait_while_equal(struct threads *pool, _Atomic uint32_t *word, uint32_t value) {
+  for (int i = 0; i < pool->spins; i++) {
+    if (atomic_load_explicit(word, memory_order_acquire) != value) return;
+    relax();
+  }
+  atomic_fetch_add(&pool->sleeping, 1);
+  while (atomic_load(word) == value) futex_wait(word, value);
+  atomic_fetch_sub(&pool->sleeping, 1);
+}
+
+static void *work(void *argument) {
+  struct worker *self = argument;
+  struct threads *pool = self->pool;
+  uint32_t seen = 0;
+  for (;;) {
+    wait_while_equal(pool, &pool->generation, seen);
+    seen++;
+    if (pool->stop) return NULL;
+    run_share(pool, self->index);
+    if (atomic_fetch_sub(&pool->running, 1) == 1 && atomic_load(&pool->sleeping)) futex_wake_all(&pool->running);
+  }
+}
+
+struct threads *threads_start(int n, error *e) {
+  if (n == 0) n = usable_cores();
+  if (n < 1 || n > MAX_THREADS) {
+    usage_error(e, "%d threads: from 1 to %d are possible", n, MAX_THREADS);
+    return NULL;
+  }
+  struct threads *pool = allocate_zeroed(1, sizeof *pool, e);
+  if (!pool) return NULL;
+  pool->workers = allocate_zeroed((size_t)n, sizeof *pool->workers, e);
+  if (!pool->workers) {
+    free(pool);
+    return NULL;
+  }
+  /* With more threads than cores spinning only takes time from those that work. */
+  pool->spins = n <= usable_cores() ? 20000 : 100;
+  pool->count = 1;
+  for (int i = 1; i < n; i++) {
+    struct worker *worker = &pool->workers[i];
+    worker->pool = pool;
+    worker->index = i;
+    int reason = pthread_create(&worker->handle, NULL, work, worker);
+    if (reason) {
+      fail(e, "cannot start thread %d: %s", i, strerror(reason));
+      threads_stop(pool);
+      return NULL;
+    }
+    pool->count++;
+  }
+  return pool;
+}
+
+void threads_stop(struct threads *pool) {
+  if (!pool) return;
+  pool->stop = true;
+  atomic_fetch_add(&pool->generation, 1);
+  futex_wake_all(&pool->generation);
+  for (int i = 1; i < pool->count; i++) pthread_join(pool->workers[i].handle, NULL);
+  for (int i = 0; i < pool->count; i++) release_aligned(pool->workers[i].scratch);
+  free(pool->workers);
+  free(pool);
+}
+
+int threads_count(const struct threads *pool) { return pool ? pool->count : 1; }
+
+void threads_run(struct threads *pool, size_t count, thread_task *task, void *context) {
+  if (!pool || pool->count == 1 || count <= 1) {
+    for (size_t i = 0; i < count; i++) task(context, i, 0);
+    return;
+  }
+  pool->task = task;
+  pool->context = context;
+  pool->tasks = count;
+  atomic_store(&pool->running, (uint32_t)pool->count - 1);
+  atomic_fetch_add(&pool->generation, 1);
+  if (atomic_load(&pool->sleeping)) futex_wake_all(&pool->generation);
+  run_share(pool, 0);
+  uint32_t left;
+  while ((left = atomic_load_explicit(&pool->running, memory_order_acquire)) != 0) {
+    wait_while_equal(pool, &pool->running, left);
+  }
+}
+
+int threads_reserve_scratch(struct threads *pool, size_t bytes, error *e) {
+  if (bytes <= pool->scratch_bytes) return OK;
+  for (int i = 0; i < pool->count; i++) {
+    void *larger = allocate_aligned(bytes, 1, e);
+    if (!larger) return FAILED;
+    release_aligned(pool->workers[i].scratch);
+    pool->workers[i].scratch = larger;
+  }
+  pool->scratch_bytes = bytes;
+  return OK;
+}
+
+void *threads_scratch(const struct threads *pool, int thread) { return pool->workers[thread].scratch; }
