@@ -1,0 +1,303 @@
+/* The framework around the register tile: packing of weights, blocking, and where a tile finds its pixels.
+ *
+ * C is [pixels, out channels]. The loops, outermost first: groups, blocks of columns whose packed weights stay in L2,
+ * tiles of rows, panels of the block. A tile's pixels are read in place through pointers (one per row and kernel
+ * position), or, where runs are too short or rows collide in L1, gathered into a small buffer first. All of it is split
+ * over threads by (column block, row tile); the summed dimension is never split. */
+#include "kernels/conv.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/memory.h"
+
+enum {
+  COLUMN_BLOCK_BYTES = 384 << 10, /* of packed weights: half of a common L2, the rest is for pixels and C */
+  SHORTEST_RUN = 16,              /* floats: below this a tap's setup costs more than gathering the row */
+  MAX_KERNEL = 64,
+  MAX_CHANNELS = 1 << 20,
+};
+
+struct packed_conv {
+  const struct kernels *kernels;
+  struct conv_shape shape;
+  /* Narrow groups are merged until they fill a vector; their cross terms are zero weights. */
+  int groups, group_in, group_out;
+  int taps, depth; /* of a tile; 1 tap of the whole kernel when rows are gathered */
+  int panels;      /* per group */
+  bool gather;
+  float *weights; /* [groups][panels][kernel * kernel * group_in][gemm_columns] */
+  float *bias;    /* [out_channels] or NULL */
+  float *zeros;   /* [group_in]: the pixels outside the image */
+};
+
+int conv_output_size(const struct conv_shape *s, int pixels) {
+  int64_t span = (int64_t)s->dilation * (s->kernel - 1) + 1, padded = (int64_t)pixels + 2 * (int64_t)s->padding;
+  return padded < span ? 0 : (int)((padded - span) / s->stride + 1);
+}
+
+static int check_shape(const struct conv_shape *s, error *e) {
+  bool sane = s->in_channels > 0 && s->in_channels <= MAX_CHANNELS && s->out_channels > 0 &&
+              s->out_channels <= MAX_CHANNELS && s->kernel > 0 && s->kernel <= MAX_KERNEL && s->stride > 0 &&
+              s->stride <= MAX_KERNEL && s->padding >= 0 && s->padding < s->kernel * s->dilation && s->dilation > 0 &&
+              s->dilation <= MAX_KERNEL && s->groups > 0 && s->in_channels % s->groups == 0 &&
+              s->out_channels % s->groups == 0;
+  if (sane) return OK;
+  return fail(e, "a convolution of %d to %d channels, kernel %d, stride %d, padding %d, dilation %d, groups %d",
+              s->in_channels, s->out_channels, s->kernel, s->stride, s->padding, s->dilation, s->groups);
+}
+
+/* How many neighbouring groups to join: as long as a joined group fills at most one vector. */
+static int groups_to_merge(const struct conv_shape *s, int lanes) {
+  int out = s->out_channels / s->groups, merge = 1;
+  while (s->groups % (merge * 2) == 0 && out * merge * 2 <= lanes) merge *= 2;
+  return merge;
+}
+
+/* Place weight [out, in / groups, kernel, kernel] at [group][panel][ky][kx][in][column]. */
+static void place_weights(struct packed_conv *p, const float *weight) {
+  const struct conv_shape *s = &p->shape;
+  int in = s->in_channels / s->groups, out = s->out_channels / s->groups, kernel2 = s->kernel * s->kernel;
+  int columns = p->kernels->gemm_columns;
+  size_t panel_floats = (size_t)kernel2 * (size_t)p->group_in * (size_t)columns;
+  for (int o = 0; o < s->out_channels; o++) {
+    int group = o / p->group_out, column = o % p->group_out;
+    int first_in = o / out * in - group * p->group_in; /* this output's inputs within the joined group */
+    float *panel =
+        p->weights + ((size_t)group * (size_t)p->panels + (size_t)(column / columns)) * panel_floats + column % columns;
+    const float *from = weight + (size_t)o * (size_t)in * (size_t)kernel2;
+    for (int c = 0; c < in; c++) {
+      for (int t = 0; t < kernel2; t++) {
+        panel[((size_t)t * (size_t)p->group_in + (size_t)(first_in + c)) * (size_t)columns] = *from++;
+      }
+    }
+  }
+}
+
+static size_t weight_floats(const struct packed_conv *p) {
+  return (size_t)p->groups * (size_t)p->panels * (size_t)(p->shape.kernel * p->shape.kernel) * (size_t)p->group_in *
+         (size_t)p->kernels->gemm_columns;
+}
+
+struct packed_conv *conv_pack(const struct kernels *kernels, const struct conv_shape *shape, const float *weight,
+                              const float *bias, error *e) {
+  if (check_shape(shape, e) != OK) return NULL;
+  struct packed_conv *p = allocate_zeroed(1, sizeof *p, e);
+  if (!p) return NULL;
+  int merge = groups_to_merge(shape, kernels->lanes), columns = kernels->gemm_columns;
+  p->kernels = kernels;
+  p->shape = *shape;
+  p->groups = shape->groups / merge;
+  p->group_in = shape->in_channels / p->groups;
+  p->group_out = shape->out_channels / p->groups;
+  p->panels = (p->group_out + columns - 1) / columns;
+  p->gather = shape->kernel > 1 && p->group_in < SHORTEST_RUN;
+  /* Rows of a tile that lie a multiple of 4 kB apart fall into the same few lines of L1. */
+  if (shape->kernel == 1 && shape->groups == 1 && shape->in_channels % 1024 == 0) p->gather = true;
+  p->taps = p->gather ? 1 : shape->kernel * shape->kernel;
+  p->depth = p->gather ? shape->kernel * shape->kernel * p->group_in : p->group_in;
+  size_t floats = weight_floats(p); /* at most 2^61 by check_shape(): no overflow */
+  p->weights = allocate_aligned(floats, sizeof(float), e);
+  p->zeros = allocate_zeroed((size_t)p->group_in, sizeof(float), e);
+  if (bias) p->bias = allocate((size_t)shape->out_channels, sizeof(float), e);
+  if (!p->weights || !p->zeros || (bias && !p->bias)) {
+    conv_release(p);
+    return NULL;
+  }
+  memset(p->weights, 0, floats * sizeof(float));
+  place_weights(p, weight);
+  if (bias) memcpy(p->bias, bias, (size_t)shape->out_channels * sizeof(float));
+  return p;
+}
+
+void conv_release(struct packed_conv *p) {
+  if (!p) return;
+  release_aligned(p->weights);
+  free(p->zeros);
+  free(p->bias);
+  free(p);
+}
+
+size_t conv_packed_bytes(const struct packed_conv *p) { return weight_floats(p) * sizeof(float); }
+
+/* A gathered row's floats, padded so that rows do not collide in L1 either. */
+static size_t gathered_stride(const struct packed_conv *p) {
+  size_t stride = ((size_t)p->depth + 15) / 16 * 16;
+  return stride % 256 == 0 ? stride + 16 : stride;
+}
+
+static size_t pointer_bytes(const struct packed_conv *p) {
+  return ((size_t)p->taps * GEMM_MAX_ROWS * sizeof(float *) + 63) / 64 * 64;
+}
+
+size_t conv_scratch_bytes(const struct packed_conv *p) {
+  return pointer_bytes(p) + (p->gather ? gathered_stride(p) * GEMM_MAX_ROWS * sizeof(float) : 0);
+}
+
+/* One run of the convolution, cut into tasks. */
+struct job {
+  struct threads *pool;
+  const struct conv_run *run;
+  const struct packed_conv *p;
+  int out_height, out_width;
+  ptrdiff_t in_stride;
+  size_t rows, row_tiles; /* output pixels, and tiles of them */
+  int block_panels, blocks;
+};
+
+struct pixel {
+  size_t image;
+  int y, x; /* the window's first input pixel, maybe outside */
+};
+
+static struct pixel window_of(const struct job *job, size_t row) {
+  const struct conv_shape *s = &job->p->shape;
+  size_t area = (size_t)job->out_height * (size_t)job->out_width, in_image = row % area;
+  int y = (int)(in_image / (size_t)job->out_width), x = (int)(in_image % (size_t)job->out_width);
+  return (struct pixel){row / area, y * s->stride - s->padding, x * s->stride - s->padding};
+}
+
+static const float *pixel_at(const struct job *job, struct pixel at, int y, int x, int channel) {
+  const struct conv_run *run = job->run;
+  size_t index = (at.image * (size_t)run->height + (size_t)y) * (size_t)run->width + (size_t)x;
+  return run->in + (ptrdiff_t)index * job->in_stride + channel;
+}
+
+/* Point a[tap][row] at the pixel's channels, or at zeros outside the image. */
+static void point_rows(const struct job *job, size_t first_row, int rows, int channel, const float **a) {
+  const struct packed_conv *p = job->p;
+  const struct conv_shape *s = &p->shape;
+  for (int r = 0; r < rows; r++) {
+    struct pixel at = window_of(job, first_row + (size_t)r);
+    const float **to = a + r;
+    for (int ky = 0; ky < s->kernel; ky++) {
+      int y = at.y + ky * s->dilation;
+      bool inside = (unsigned)y < (unsigned)job->run->height;
+      const float *line = inside ? pixel_at(job, at, y, 0, channel) : NULL;
+      for (int kx = 0; kx < s->kernel; kx++, to += GEMM_MAX_ROWS) {
+        int x = at.x + kx * s->dilation;
+        *to = inside && (unsigned)x < (unsigned)job->run->width ? line + x * job->in_stride : p->zeros;
+      }
+    }
+  }
+}
+
+/* Copy each row's window, [kernel][kernel][group_in], into `buffer`, zeros outside the image. */
+static void gather_rows(const struct job *job, size_t first_row, int rows, int channel, float *buffer,
+                        const float **a) {
+  const struct packed_conv *p = job->p;
+  const struct conv_shape *s = &p->shape;
+  size_t stride = gathered_stride(p), run_floats = (size_t)p->group_in;
+  /* Neighbouring pixels of one line are one run when nothing lies between them. */
+  bool lines = s->dilation == 1 && job->in_stride == p->group_in;
+  for (int r = 0; r < rows; r++) {
+    struct pixel at = window_of(job, first_row + (size_t)r);
+    float *to = buffer + (size_t)r * stride;
+    a[r] = to;
+    for (int ky = 0; ky < s->kernel; ky++) {
+      int y = at.y + ky * s->dilation;
+      bool line_inside = (unsigned)y < (unsigned)job->run->height;
+      if (lines && line_inside && at.x >= 0 && at.x + s->kernel <= job->run->width) {
+        size_t floats = run_floats * (size_t)s->kernel;
+        memcpy(to, pixel_at(job, at, y, at.x, channel), floats * sizeof(float));
+        to += floats;
+        continue;
+      }
+      for (int kx = 0; kx < s->kernel; kx++, to += run_floats) {
+        int x = at.x + kx * s->dilation;
+        bool inside = line_inside && (unsigned)x < (unsigned)job->run->width;
+        const float *from = inside ? pixel_at(job, at, y, x, channel) : p->zeros;
+        memcpy(to, from, run_floats * sizeof(float));
+      }
+    }
+  }
+}
+
+/* Task (group, column block, row tile): one tile of rows against the panels of one block. */
+static void run_task(void *context, size_t index, int thread) {
+  const struct job *job = context;
+  const struct packed_conv *p = job->p;
+  const struct conv_run *run = job->run;
+  size_t row_tile = index % job->row_tiles, block = index / job->row_tiles % (size_t)job->blocks;
+  size_t group = index / job->row_tiles / (size_t)job->blocks;
+  /* Tiles of nearly equal height: 49 rows are 13 + 12 + 12 + 12, not 14 + 14 + 14 + 7. */
+  size_t first_row = row_tile * job->rows / job->row_tiles;
+  size_t end_row = (row_tile + 1) * job->rows / job->row_tiles;
+  int rows = (int)(end_row - first_row), columns = p->kernels->gemm_columns;
+
+  char *scratch = threads_scratch(job->pool, thread);
+  const float **a = (const float **)(void *)scratch;
+  int channel = (int)group * p->group_in;
+  if (p->gather)
+    gather_rows(job, first_row, rows, channel, (float *)(void *)(scratch + pointer_bytes(p)), a);
+  else
+    point_rows(job, first_row, rows, channel, a);
+
+  struct gemm_tile tile = {
+      .rows = rows,
+      .taps = p->taps,
+      .depth = p->depth,
+      .a = a,
+      .c_stride = p->shape.out_channels,
+      .residual_stride = p->shape.out_channels,
+      .activation = run->activation,
+  };
+  size_t panel_floats = (size_t)p->taps * (size_t)p->depth * (size_t)columns;
+  int first_panel = (int)block * job->block_panels, end_panel = first_panel + job->block_panels;
+  if (end_panel > p->panels) end_panel = p->panels;
+  for (int panel = first_panel; panel < end_panel; panel++) {
+    int column = panel * columns, out_channel = (int)group * p->group_out + column;
+    ptrdiff_t offset = (ptrdiff_t)first_row * p->shape.out_channels + out_channel;
+    tile.columns = p->group_out - column < columns ? p->group_out - column : columns;
+    tile.b = p->weights + (group * (size_t)p->panels + (size_t)panel) * panel_floats;
+    tile.bias = p->bias ? p->bias + out_channel : NULL;
+    tile.residual = run->residual ? run->residual + offset : NULL;
+    tile.c = run->out + offset;
+    p->kernels->gemm_tile(&tile);
+  }
+}
+
+/* Panels per block: as many as stay in L2, fewer when there are too few tasks for the threads. */
+static int panels_per_block(const struct packed_conv *p, size_t row_tiles, int threads) {
+  size_t panel_bytes = (size_t)p->taps * (size_t)p->depth * (size_t)p->kernels->gemm_columns * sizeof(float);
+  size_t panels = COLUMN_BLOCK_BYTES / panel_bytes;
+  if (panels < 1) panels = 1;
+  if (panels > (size_t)p->panels) panels = (size_t)p->panels;
+  /* Even blocks, then smaller ones while a thread's share would be coarser than an eighth of the work. */
+  size_t blocks = ((size_t)p->panels + panels - 1) / panels;
+  while (panels > 1 && row_tiles * blocks * (size_t)p->groups < 8 * (size_t)threads) {
+    panels--;
+    blocks = ((size_t)p->panels + panels - 1) / panels;
+  }
+  return (int)(((size_t)p->panels + blocks - 1) / blocks);
+}
+
+void conv_run(struct threads *pool, const struct conv_run *run) {
+  const struct packed_conv *p = run->packed;
+  struct job job = {.pool = pool, .run = run, .p = p};
+  job.out_height = conv_output_size(&p->shape, run->height);
+  job.out_width = conv_output_size(&p->shape, run->width);
+  job.in_stride = run->in_stride ? run->in_stride : p->shape.in_channels;
+  job.rows = (size_t)run->batch * (size_t)job.out_height * (size_t)job.out_width;
+  if (job.rows == 0) return;
+  size_t tile_rows = (size_t)p->kernels->gemm_rows;
+  job.row_tiles = (job.rows + tile_rows - 1) / tile_rows;
+  job.block_panels = panels_per_block(p, job.row_tiles, threads_count(pool));
+  job.blocks = (p->panels + job.block_panels - 1) / job.block_panels;
+  threads_run(pool, (size_t)p->groups * (size_t)job.blocks * job.row_tiles, run_task, &job);
+}
+
+void gemm_run(struct threads *pool, const struct packed_conv *b, int rows, const float *a, ptrdiff_t a_stride,
+              const float *residual, float *c, enum activation activation) {
+  struct conv_run run = {.packed = b,
+                         .batch = rows,
+                         .height = 1,
+                         .width = 1,
+                         .in = a,
+                         .in_stride = a_stride,
+                         .residual = residual,
+                         .out = c,
+                         .activation = activation};
+  conv_run(pool, &run);
+}

@@ -1,0 +1,48 @@
+/* Convolution over NHWC as implicit GEMM; linear layers and matrix products are its 1x1 case. */
+#ifndef KERNELS_CONV_H
+#define KERNELS_CONV_H
+
+#include "kernels/kernels.h"
+#include "kernels/threads.h"
+
+struct conv_shape {
+  int in_channels, out_channels; /* of all groups together */
+  int kernel, stride, padding, dilation, groups;
+};
+
+/* Pixels out for `pixels` in, along one axis; <= 0 when the kernel does not fit. */
+int conv_output_size(const struct conv_shape *shape, int pixels);
+
+/* Weights in the order in which the register tile reads them, made once at load. */
+struct packed_conv;
+
+/* weight: [out, in / groups, kernel, kernel] as published, bias: [out] or NULL. NULL with a message when the shape
+ * makes no sense or memory is short. */
+struct packed_conv *conv_pack(const struct kernels *kernels, const struct conv_shape *shape, const float *weight,
+                              const float *bias, error *e);
+void conv_release(struct packed_conv *packed);
+/* Bytes that the packed weights hold. */
+size_t conv_packed_bytes(const struct packed_conv *packed);
+/* Scratch that conv_run() wants of every thread: threads_reserve_scratch() before. */
+size_t conv_scratch_bytes(const struct packed_conv *packed);
+
+/* out = activation(conv(in) + bias + residual).
+ * in: [batch, height, width, in_channels], pixels in_stride floats apart (0: in_channels); out and residual (or NULL):
+ * [batch, out_height, out_width, out_channels]. out may be residual, never in. */
+struct conv_run {
+  const struct packed_conv *packed;
+  int batch, height, width;
+  const float *in;
+  ptrdiff_t in_stride;
+  const float *residual;
+  float *out;
+  enum activation activation;
+};
+void conv_run(struct threads *pool, const struct conv_run *run);
+
+/* c = activation(a * b^T + bias + residual) with b packed as a 1x1 convolution: a [rows, in_channels], rows a_stride
+ * floats apart (0: in_channels), c and residual [rows, out_channels]. */
+void gemm_run(struct threads *pool, const struct packed_conv *b, int rows, const float *a, ptrdiff_t a_stride,
+              const float *residual, float *c, enum activation activation);
+
+#endif

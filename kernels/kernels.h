@@ -1,0 +1,64 @@
+/* The kernels of one instruction set, as a table of function pointers filled once.
+ *
+ * The framework (packing, loops over tiles, threads: conv.c, pool.c) is written once; an instruction set adds its
+ * register tile and its row kernels, in the manner of BLIS. kernels/reference holds the definition of each operation.
+ */
+#ifndef KERNELS_KERNELS_H
+#define KERNELS_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernels/error.h"
+
+enum activation { ACTIVATION_NONE, ACTIVATION_RELU };
+
+enum { GEMM_MAX_ROWS = 16 }; /* the largest gemm_rows of any instruction set */
+
+/* C[rows, columns] = activation(sum over taps and depth of A * B + bias + residual).
+ * A row of the tile is `taps` runs of `depth` contiguous floats, each given by a pointer: a matrix has one run, a
+ * convolution one for each kernel position, so that pixels are read where they lie (indirect convolution, Dukhan 2019).
+ * The sum of an element runs over taps then depth in ascending order, whatever the tile: bits do not depend on tiling.
+ */
+struct gemm_tile {
+  int rows, columns; /* 1..gemm_rows, 1..gemm_columns */
+  int taps, depth;
+  const float *const *a; /* [taps][GEMM_MAX_ROWS] */
+  const float *b;        /* [taps * depth][gemm_columns], columns beyond `columns` are zero */
+  float *c;              /* rows c_stride floats apart */
+  ptrdiff_t c_stride;
+  const float *bias;     /* [columns], or NULL */
+  const float *residual; /* like c, rows residual_stride apart, or NULL; may be c itself */
+  ptrdiff_t residual_stride;
+  enum activation activation;
+};
+
+/* Windows over one row of output pixels: out[x, c] for x in [0, out_width). */
+struct pool_row {
+  const float *in; /* [in_height, in_width, channels] of one image */
+  float *out;      /* [out_width, channels] */
+  int in_height, in_width, channels, out_width;
+  int kernel, stride, padding, y; /* y: the output row */
+};
+
+struct kernels {
+  const char *isa;
+  int gemm_rows, gemm_columns; /* the register tile */
+  int lanes;
+  void (*gemm_tile)(const struct gemm_tile *tile);
+  /* Maximum over the window's pixels that lie inside the image. */
+  void (*max_pool_row)(const struct pool_row *row);
+  /* out[c] = mean over n pixels of in[n, c]; channels [0, channels), pixels `stride` floats apart. */
+  void (*mean_pixels)(const float *in, ptrdiff_t stride, int n, int channels, float *out);
+  /* Independent multiply-adds in registers for `rounds` rounds: the machine's FMA peak. Returns the FLOPs done. */
+  double (*fma_peak)(long rounds, float *sink);
+};
+
+/* The best table for this CPU, lowered by BACKBONES_ISA=reference|plain|avx2|avx512|neon. NULL with a message when the
+ * variable names an unknown or unsupported set. Decided at the first call. */
+const struct kernels *kernels_select(error *e);
+/* A table by name (NULL when this CPU or build lacks it) and the names of all that run here, for tests and bench. */
+const struct kernels *kernels_find(const char *isa);
+const char *const *kernels_available(void); /* ended by NULL, best first */
+
+#endif

@@ -1,0 +1,19 @@
+/* Pooling and the parameter-free shortcut, over NHWC. */
+#ifndef KERNELS_POOL_H
+#define KERNELS_POOL_H
+
+#include "kernels/kernels.h"
+#include "kernels/threads.h"
+
+/* out [batch, oh, ow, channels] = maximum over kernel x kernel windows; pixels outside the image do not count. */
+void max_pool(const struct kernels *kernels, struct threads *pool, const float *in, int batch, int height, int width,
+              int channels, int kernel, int stride, int padding, float *out);
+/* out [batch, channels] = mean over the pixels of in [batch, pixels, channels]. */
+void global_average_pool(const struct kernels *kernels, struct threads *pool, const float *in, int batch, int pixels,
+                         int channels, float *out);
+/* The CIFAR ResNets' shortcut (He et al. 2015, section 4.2, option A): every `stride`-th pixel of each axis, with
+ * (out_channels - channels) / 2 zero channels before and the rest behind. */
+void pad_shortcut(struct threads *pool, const float *in, int batch, int height, int width, int channels, int stride,
+                  int out_channels, float *out);
+
+#endif

@@ -1,0 +1,23 @@
+/* The definition of every operation in plain C with double accumulation: the specification that each instruction set is
+ * tested against, and itself a table (BACKBONES_ISA=reference). */
+#ifndef KERNELS_REFERENCE_REFERENCE_H
+#define KERNELS_REFERENCE_REFERENCE_H
+
+#include "kernels/conv.h"
+#include "kernels/kernels.h"
+
+extern const struct kernels kernels_reference;
+
+/* Layouts as conv_run(): in [batch, height, width, in], weight [out, in / groups, kernel, kernel], out and residual
+ * [batch, out_height, out_width, out]. */
+void reference_conv(const struct conv_shape *shape, const float *in, int batch, int height, int width,
+                    const float *weight, const float *bias, const float *residual, enum activation activation,
+                    float *out);
+/* c [m, n] = activation(a [m, k] * b [n, k]^T + bias + residual). */
+void reference_gemm(int m, int n, int k, const float *a, const float *b, const float *bias, const float *residual,
+                    enum activation activation, float *c);
+void reference_max_pool(const float *in, int batch, int height, int width, int channels, int kernel, int stride,
+                        int padding, float *out);
+void reference_mean(const float *in, int batch, int pixels, int channels, float *out);
+
+#endif

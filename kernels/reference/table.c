@@ -1,0 +1,67 @@
+/* The reference as a table: the framework of conv.c and pool.c around tiles that add in double. */
+#include <stdbool.h>
+
+#include "kernels/reference/reference.h"
+
+enum { COLUMNS = 8, ROWS = 4 };
+
+static void gemm_tile(const struct gemm_tile *t) {
+  for (int r = 0; r < t->rows; r++) {
+    for (int n = 0; n < t->columns; n++) {
+      double sum = 0;
+      const float *b = t->b + n;
+      for (int tap = 0; tap < t->taps; tap++) {
+        const float *a = t->a[tap * GEMM_MAX_ROWS + r];
+        for (int k = 0; k < t->depth; k++, b += COLUMNS) sum += (double)a[k] * (double)*b;
+      }
+      if (t->bias) sum += (double)t->bias[n];
+      if (t->residual) sum += (double)t->residual[r * t->residual_stride + n];
+      if (t->activation == ACTIVATION_RELU && sum < 0) sum = 0;
+      t->c[r * t->c_stride + n] = (float)sum;
+    }
+  }
+}
+
+static void max_pool_row(const struct pool_row *p) {
+  for (int x = 0; x < p->out_width; x++) {
+    for (int c = 0; c < p->channels; c++) {
+      float *out = &p->out[(ptrdiff_t)x * p->channels + c];
+      bool first = true;
+      for (int ky = 0; ky < p->kernel; ky++) {
+        for (int kx = 0; kx < p->kernel; kx++) {
+          int iy = p->y * p->stride - p->padding + ky, ix = x * p->stride - p->padding + kx;
+          if (iy < 0 || iy >= p->in_height || ix < 0 || ix >= p->in_width) continue;
+          float value = p->in[((ptrdiff_t)iy * p->in_width + ix) * p->channels + c];
+          if (first || value > *out) *out = value;
+          first = false;
+        }
+      }
+    }
+  }
+}
+
+static void mean_pixels(const float *in, ptrdiff_t stride, int n, int channels, float *out) {
+  for (int c = 0; c < channels; c++) {
+    double sum = 0;
+    for (int i = 0; i < n; i++) sum += (double)in[i * stride + c];
+    out[c] = (float)(sum / n);
+  }
+}
+
+static double fma_peak(long rounds, float *sink) {
+  double sum = 1;
+  for (long i = 0; i < rounds; i++) sum = sum * 0.999 + 0.001;
+  *sink = (float)sum;
+  return 2.0 * (double)rounds;
+}
+
+const struct kernels kernels_reference = {
+    .isa = "reference",
+    .gemm_rows = ROWS,
+    .gemm_columns = COLUMNS,
+    .lanes = 4,
+    .gemm_tile = gemm_tile,
+    .max_pool_row = max_pool_row,
+    .mean_pixels = mean_pixels,
+    .fma_peak = fma_peak,
+};

@@ -1,0 +1,94 @@
+/* The GEMM register tile, written once for every instruction set.
+ *
+ * A tile of ROWS x 2 vectors of C stays in registers while all of K streams by: per step of k two loads of B, and per
+ * row one broadcast of A and two multiply-adds. AVX-512 has 32 registers: 14 x 2 accumulators, 2 for B, 2 for A. AVX2
+ * has 16: 6 x 2, 2, 2. NEON has 32 of 4 lanes: 12 x 2 = 24. The multiply-adds bound the loop (14 x 2 to 16 loads on
+ * AVX-512), the chains are independent, so a tile of 5 rows or more hides the latency of 4 cycles. */
+#include "kernels/simd/simd_kernels.h"
+
+#define ROWS GEMM_ROWS
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE vfloat finish(const struct gemm_tile *t, vfloat sum, int row, int column, int lanes) {
+  if (lanes == LANES) {
+    if (t->bias) sum += v_load(t->bias + column);
+    if (t->residual) sum += v_load(t->residual + row * t->residual_stride + column);
+  } else {
+    if (t->bias) sum += v_load_first(t->bias + column, lanes);
+    if (t->residual) sum += v_load_first(t->residual + row * t->residual_stride + column, lanes);
+  }
+  if (t->activation == ACTIVATION_RELU) sum = v_max(v_set(0), sum); /* in this order NaN stays NaN */
+  return sum;
+}
+
+INLINE void write_vector(const struct gemm_tile *t, vfloat sum, int row, int column) {
+  float *c = t->c + row * t->c_stride + column;
+  int lanes = t->columns - column;
+  if (lanes >= LANES)
+    v_store(c, finish(t, sum, row, column, LANES));
+  else if (lanes > 0)
+    v_store_first(c, finish(t, sum, row, column, lanes), lanes);
+}
+
+/* `rows` and `vectors` are constants at every call: the loops over them unroll and `sum` lives in registers. */
+INLINE void tile(const struct gemm_tile *t, const int rows, const int vectors) {
+  vfloat sum[ROWS][2];
+  const float *b = t->b;
+#pragma GCC unroll 16
+  for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = v_set(0);
+  for (int tap = 0; tap < t->taps; tap++) {
+    const float *a[ROWS];
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++) a[r] = t->a[tap * GEMM_MAX_ROWS + r];
+    for (ptrdiff_t k = 0; k < t->depth; k++) {
+      vfloat b0 = v_load(b), b1 = vectors > 1 ? v_load(b + LANES) : b0;
+      b += 2 * LANES;
+#pragma GCC unroll 16
+      for (int r = 0; r < rows; r++) {
+        vfloat x = v_set(a[r][k]);
+        sum[r][0] = v_fma(x, b0, sum[r][0]);
+        if (vectors > 1) sum[r][1] = v_fma(x, b1, sum[r][1]);
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < rows; r++) {
+    write_vector(t, sum[r][0], r, 0);
+    if (vectors > 1) write_vector(t, sum[r][1], r, LANES);
+  }
+}
+
+#define CASE(n)             \
+  case n:                   \
+    if (t->columns > LANES) \
+      tile(t, n, 2);        \
+    else                    \
+      tile(t, n, 1);        \
+    break;
+
+void ISA_NAME(gemm_tile)(const struct gemm_tile *t) {
+  switch (t->rows) {
+    CASE(1)
+    CASE(2)
+    CASE(3)
+    CASE(4)
+#if ROWS > 4
+    CASE(5)
+    CASE(6)
+#endif
+#if ROWS > 6
+    CASE(7)
+    CASE(8)
+    CASE(9)
+    CASE(10)
+    CASE(11)
+    CASE(12)
+#endif
+#if ROWS > 12
+    CASE(13)
+    CASE(14)
+#endif
+    default:
+      break;
+  }
+}

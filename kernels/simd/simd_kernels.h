@@ -1,0 +1,25 @@
+/* What the files of kernels/simd/ offer to the table of their instruction set. */
+#ifndef KERNELS_SIMD_SIMD_KERNELS_H
+#define KERNELS_SIMD_SIMD_KERNELS_H
+
+#include "kernels/kernels.h"
+#include "kernels/simd.h"
+
+/* Rows of the GEMM register tile: see gemm.c. */
+#if defined(ISA_avx512)
+#define GEMM_ROWS 14
+#elif defined(ISA_avx2)
+#define GEMM_ROWS 6
+#elif defined(ISA_neon)
+#define GEMM_ROWS 12
+#else
+#define GEMM_ROWS 4
+#endif
+
+void ISA_NAME(gemm_tile)(const struct gemm_tile *t);
+void ISA_NAME(max_pool_row)(const struct pool_row *row);
+void ISA_NAME(mean_pixels)(const float *in, ptrdiff_t stride, int n, int channels, float *out);
+double ISA_NAME(fma_peak)(long rounds, float *sink);
+extern const struct kernels ISA_NAME(kernels);
+
+#endif

@@ -1,0 +1,12 @@
+#include "kernels/simd/simd_kernels.h"
+
+const struct kernels ISA_NAME(kernels) = {
+    .isa = ISA_TEXT(ISA),
+    .gemm_rows = GEMM_ROWS,
+    .gemm_columns = 2 * LANES,
+    .lanes = LANES,
+    .gemm_tile = ISA_NAME(gemm_tile),
+    .max_pool_row = ISA_NAME(max_pool_row),
+    .mean_pixels = ISA_NAME(mean_pixels),
+    .fma_peak = ISA_NAME(fma_peak),
+};
