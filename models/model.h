@@ -10,19 +10,27 @@
 struct model;
 
 struct model_info {
-  const char *arch;      /* timm's name */
-  const char *family;    /* "resnet" */
+  const char *arch;   /* timm's name */
+  const char *family; /* "resnet" */
   const char *scheme;
   int64_t parameters;
-  double gflops;         /* an image, multiply-add = 2 */
-  int features;          /* width of the pooled features */
-  int classes;           /* of the head; 0: none */
-  struct recipe recipe;  /* the checkpoint's own, else the architecture's default */
+  double gflops;        /* an image, multiply-add = 2 */
+  int features;         /* width of the pooled features */
+  int classes;          /* of the head; 0: none */
+  struct recipe recipe; /* the checkpoint's own, else the architecture's default */
 };
 
-/* Build from a checkpoint (its tensors are copied into packed form: it may be closed afterwards). `arch` may be NULL:
- * taken from the checkpoint's config, else found from names and shapes. All missing and misshapen tensors are listed. */
-int model_load(struct model **model, struct checkpoint *checkpoint, const char *arch, error *e);
+/* Build from a checkpoint (its tensors are copied into packed form: it may be closed afterwards). `options` may be
+ * NULL. All missing and misshapen tensors are listed.
+ */
+struct model_options {
+  const char *arch;            /* NULL: from the checkpoint's config, else found from names and shapes */
+  const struct recipe *recipe; /* instead of the checkpoint's own; NULL: that */
+  /* Told every tensor as the model holds it: canonical name, batch norms folded. What `convert` writes. May be NULL. */
+  void (*observe)(void *context, const char *name, int dimensions, const int64_t *shape, const float *values);
+  void *observe_context;
+};
+int model_load(struct model **model, struct checkpoint *checkpoint, const struct model_options *options, error *e);
 /* The same with seeded random weights (bench, tests). */
 int model_seeded(struct model **model, const char *arch, uint64_t seed, error *e);
 void model_free(struct model *model);
@@ -33,5 +41,13 @@ int model_prepare(struct model *model, struct threads *pool, int max_batch, erro
 /* input: [batch, height, width, 3] normalised floats. features ([batch, info.features]) and logits
  * ([batch, info.classes]) may be NULL. Allocates nothing. batch <= max_batch. */
 void model_run(struct model *model, const float *input, int batch, float *features, float *logits);
+
+/* The same, adding each operation's seconds to seconds[plan_op_count(model_plan(model))] where it is not NULL. */
+void model_run_timed(struct model *model, const float *input, int batch, float *features, float *logits,
+                     double *seconds);
+struct plan;
+const struct plan *model_plan(const struct model *model);
+/* A tensor that inference never needs (a batch norm's step counter): no error when nothing takes it. */
+bool tensor_is_harmless(const struct tensor *tensor);
 
 #endif

@@ -1,0 +1,43 @@
+#include "models/architecture.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct family *const families[] = {&family_resnet};
+enum { FAMILIES = sizeof families / sizeof families[0] };
+
+const char *architecture_name(int i) {
+  for (int f = 0; f < FAMILIES; f++) {
+    for (int j = 0; families[f]->member(j); j++) {
+      if (i-- == 0) return families[f]->member(j);
+    }
+  }
+  return NULL;
+}
+
+int architecture_find(const char *name, struct architecture *found, error *e) {
+  for (int f = 0; f < FAMILIES; f++) {
+    *found = (struct architecture){.family = families[f]};
+    if (families[f]->find(name, found)) return OK;
+  }
+  char known[1024] = "";
+  size_t used = 0;
+  for (int i = 0; architecture_name(i) && used < sizeof known - 64; i++) {
+    used += (size_t)snprintf(known + used, sizeof known - used, i ? ", %s" : "%s", architecture_name(i));
+  }
+  return fail(e, "unknown architecture %.60s (known: %s)", name, known);
+}
+
+int architecture_recognise(const struct checkpoint *checkpoint, struct architecture *found, error *e) {
+  for (int f = 0; f < FAMILIES; f++) {
+    *found = (struct architecture){.family = families[f]};
+    if (families[f]->recognise(checkpoint, found)) return OK;
+  }
+  char seen[512] = "";
+  size_t used = 0;
+  for (size_t i = 0; i < checkpoint->count && used < sizeof seen - 128 && i < 8; i++) {
+    used += (size_t)snprintf(seen + used, sizeof seen - used, i ? ", %.100s" : "%.100s", checkpoint->tensors[i].name);
+  }
+  return fail(e, "the architecture is not known; its %zu tensors are called %s%s", checkpoint->count, seen,
+              checkpoint->count > 8 ? ", ..." : "");
+}

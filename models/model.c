@@ -1,0 +1,178 @@
+#include "models/model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "models/architecture.h"
+#include "models/model_internal.h"
+
+/* Activations of the images that run together should stay in a shared cache of this size: weights are then read once
+ * for several images, and activations seldom travel to memory. */
+enum { CHUNK_BYTES = 24 << 20 };
+
+static void add_unused(char *list, size_t size, size_t *count, const char *name) {
+  size_t used = strlen(list);
+  if ((*count)++ < 20 && used + strlen(name) + 3 < size) {
+    snprintf(list + used, size - used, "%s%s", used ? ", " : "", name);
+  }
+}
+
+/* Tensors that no operation takes mean that the checkpoint is another network than the one built: its features would be
+ * wrong without a word. Only a batch norm's step counter is known to be harmless. */
+static int refuse_unused(const struct checkpoint *checkpoint, const char *arch, error *e) {
+  char list[1024] = "";
+  size_t count = 0;
+  for (size_t i = 0; i < checkpoint->count; i++) {
+    const struct tensor *t = &checkpoint->tensors[i];
+    if (!t->used && !tensor_is_harmless(t)) add_unused(list, sizeof list, &count, t->name);
+  }
+  if (!count) return OK;
+  return fail(e, "%zu tensor%s %s has no place for: %s%s", count, count == 1 ? " that" : "s that", arch, list,
+              count > 20 ? ", ..." : "");
+}
+
+bool tensor_is_harmless(const struct tensor *tensor) {
+  static const char counter[] = "num_batches_tracked";
+  size_t length = strlen(tensor->name), end = sizeof counter - 1;
+  return length >= end && !strcmp(tensor->name + length - end, counter);
+}
+
+static int build(struct model *model, struct weights *weights, error *e) {
+  const struct kernels *kernels = kernels_select(e);
+  if (!kernels) return FAILED;
+  model->plan = plan_start(kernels, weights, e);
+  if (!model->plan) return FAILED;
+  model->architecture.family->build(model->plan, &model->architecture, &model->recipe);
+  if (plan_finish(model->plan, e) != OK) return FAILED;
+  model->parameters = weights->parameters;
+  return OK;
+}
+
+/* `classes` of a named architecture follow the checkpoint's head. */
+static int choose_architecture(struct architecture *found, const struct checkpoint *checkpoint, const char *arch,
+                               error *e) {
+  struct architecture seen;
+  error ignored;
+  bool recognised = architecture_recognise(checkpoint, &seen, &ignored) == OK;
+  if (!arch) arch = checkpoint->arch;
+  /* A config may call a network by a name that this program does not know: its shapes still tell what it is. */
+  if (arch && architecture_find(arch, found, e) == OK) {
+    if (recognised) found->classes = seen.classes;
+    return OK;
+  }
+  return architecture_recognise(checkpoint, found, e);
+}
+
+int model_load(struct model **result, struct checkpoint *checkpoint, const struct model_options *options, error *e) {
+  const char *arch = options ? options->arch : NULL;
+  *result = NULL;
+  struct model *model = allocate_zeroed(1, sizeof *model, e);
+  if (!model) return FAILED;
+  struct weights weights = {.checkpoint = checkpoint};
+  if (options) {
+    weights.observe = options->observe;
+    weights.observe_context = options->observe_context;
+  }
+  struct architecture known;
+  int status = arch ? architecture_find(arch, &known, e) : OK;
+  if (status == OK) status = choose_architecture(&model->architecture, checkpoint, arch, e);
+  if (status == OK) {
+    if (options && options->recipe)
+      model->recipe = *options->recipe;
+    else if (checkpoint->has_recipe)
+      model->recipe = checkpoint->recipe;
+    else
+      model->architecture.family->default_recipe(&model->architecture, &model->recipe);
+    snprintf(model->scheme, sizeof model->scheme, "%s", checkpoint->scheme ? checkpoint->scheme : "timm");
+    status = build(model, &weights, e);
+  }
+  if (status == OK) status = refuse_unused(checkpoint, model->architecture.name, e);
+  free(weights.problems);
+  if (status != OK) {
+    fail_within(e, "%s", checkpoint->path);
+    model_free(model);
+    return status;
+  }
+  *result = model;
+  return OK;
+}
+
+int model_seeded(struct model **result, const char *arch, uint64_t seed, error *e) {
+  *result = NULL;
+  struct model *model = allocate_zeroed(1, sizeof *model, e);
+  if (!model) return FAILED;
+  struct weights weights = {.seed = seed};
+  int status = architecture_find(arch, &model->architecture, e);
+  if (status == OK) {
+    model->architecture.family->default_recipe(&model->architecture, &model->recipe);
+    snprintf(model->scheme, sizeof model->scheme, "seeded");
+    status = build(model, &weights, e);
+  }
+  free(weights.problems);
+  if (status != OK) {
+    model_free(model);
+    return status;
+  }
+  *result = model;
+  return OK;
+}
+
+void model_free(struct model *model) {
+  if (!model) return;
+  plan_free(model->plan);
+  release_aligned(model->arena);
+  free(model);
+}
+
+struct model_info model_info(const struct model *model) {
+  return (struct model_info){
+      .arch = model->architecture.name,
+      .family = model->architecture.family->name,
+      .scheme = model->scheme,
+      .parameters = model->parameters,
+      .gflops = plan_flops(model->plan) * 1e-9,
+      .features = plan_output_channels(model->plan, OUTPUT_FEATURES),
+      .classes = plan_output_channels(model->plan, OUTPUT_LOGITS),
+      .recipe = model->recipe,
+  };
+}
+
+const struct plan *model_plan(const struct model *model) { return model->plan; }
+
+int model_prepare(struct model *model, struct threads *pool, int max_batch, error *e) {
+  size_t image_floats = plan_arena_floats(model->plan), chunk = CHUNK_BYTES / (image_floats * sizeof(float));
+  if (chunk > (size_t)max_batch) chunk = (size_t)max_batch;
+  if (chunk < 1) chunk = 1;
+  size_t floats;
+  if (!multiply_size(image_floats, chunk, &floats)) return fail(e, "out of memory");
+  if (threads_reserve_scratch(pool, plan_scratch_bytes(model->plan), e) != OK) return FAILED;
+  if (floats > model->arena_floats) {
+    float *arena = allocate_aligned(floats, sizeof *arena, e);
+    if (!arena) return FAILED;
+    release_aligned(model->arena);
+    model->arena = arena;
+    model->arena_floats = floats;
+  }
+  model->chunk = (int)chunk;
+  model->pool = pool;
+  return OK;
+}
+
+void model_run_timed(struct model *model, const float *input, int batch, float *features, float *logits,
+                     double *seconds) {
+  struct model_info info = model_info(model);
+  size_t input_floats = (size_t)info.recipe.height * (size_t)info.recipe.width * 3;
+  for (int first = 0; first < batch; first += model->chunk) {
+    int images = batch - first < model->chunk ? batch - first : model->chunk;
+    float *outputs[OUTPUT_COUNT] = {
+        [OUTPUT_FEATURES] = features ? features + (size_t)first * (size_t)info.features : NULL,
+        [OUTPUT_LOGITS] = logits && info.classes ? logits + (size_t)first * (size_t)info.classes : NULL,
+    };
+    plan_run(model->plan, model->pool, model->arena, input + (size_t)first * input_floats, images, outputs, seconds);
+  }
+}
+
+void model_run(struct model *model, const float *input, int batch, float *features, float *logits) {
+  model_run_timed(model, input, batch, features, logits, NULL);
+}
