@@ -14,7 +14,7 @@
 
 enum {
   COLUMN_BLOCK_BYTES = 384 << 10, /* of packed weights: half of a common L2, the rest is for pixels and C */
-  SHORTEST_RUN = 16,              /* floats: below this a tap's setup costs more than gathering the row */
+  SHORTEST_RUN = 16,              /* channels: below this a tap's setup costs as much as its arithmetic */
   MAX_KERNEL = 64,
   MAX_CHANNELS = 1 << 20,
 };
@@ -24,12 +24,15 @@ struct packed_conv {
   struct conv_shape shape;
   /* Narrow groups are merged until they fill a vector; their cross terms are zero weights. */
   int groups, group_in, group_out;
-  int taps, depth; /* of a tile; 1 tap of the whole kernel when rows are gathered */
+  /* A tap of the register tile is one kernel position, or a whole kernel line where channels are so few that the pixels
+   * of a line, which lie side by side, make the better run. */
+  bool lines;
+  bool copy;       /* rows of pixels that would collide in L1 are copied side by side first */
+  int taps, depth; /* runs of a row, floats of a run */
   int panels;      /* per group */
-  bool gather;
-  float *weights; /* [groups][panels][kernel * kernel * group_in][gemm_columns] */
-  float *bias;    /* [out_channels] or NULL */
-  float *zeros;   /* [group_in]: the pixels outside the image */
+  float *weights;  /* [groups][panels][kernel * kernel * group_in][gemm_columns] */
+  float *bias;     /* [out_channels] or NULL */
+  float *zeros;    /* [group_in]: the pixels outside the image */
 };
 
 int conv_output_size(const struct conv_shape *s, int pixels) {
@@ -92,14 +95,14 @@ struct packed_conv *conv_pack(const struct kernels *kernels, const struct conv_s
   p->group_in = shape->in_channels / p->groups;
   p->group_out = shape->out_channels / p->groups;
   p->panels = (p->group_out + columns - 1) / columns;
-  p->gather = shape->kernel > 1 && p->group_in < SHORTEST_RUN;
-  /* Rows of a tile that lie a multiple of 4 kB apart fall into the same few lines of L1. */
-  if (shape->kernel == 1 && shape->groups == 1 && shape->in_channels % 1024 == 0) p->gather = true;
-  p->taps = p->gather ? 1 : shape->kernel * shape->kernel;
-  p->depth = p->gather ? shape->kernel * shape->kernel * p->group_in : p->group_in;
+  p->lines = p->groups == 1 && shape->dilation == 1 && shape->kernel > 1 && shape->in_channels < SHORTEST_RUN;
+  /* Rows a multiple of 4 kB apart fall into the same eight lines of L1. */
+  p->copy = shape->kernel == 1 && p->groups == 1 && shape->in_channels * shape->stride % 1024 == 0;
+  p->taps = p->lines ? shape->kernel : shape->kernel * shape->kernel;
+  p->depth = p->lines ? shape->kernel * p->group_in : p->group_in;
   size_t floats = weight_floats(p); /* at most 2^61 by check_shape(): no overflow */
   p->weights = allocate_aligned(floats, sizeof(float), e);
-  p->zeros = allocate_zeroed((size_t)p->group_in, sizeof(float), e);
+  p->zeros = allocate_zeroed((size_t)p->depth, sizeof(float), e);
   if (bias) p->bias = allocate((size_t)shape->out_channels, sizeof(float), e);
   if (!p->weights || !p->zeros || (bias && !p->bias)) {
     conv_release(p);
@@ -121,18 +124,17 @@ void conv_release(struct packed_conv *p) {
 
 size_t conv_packed_bytes(const struct packed_conv *p) { return weight_floats(p) * sizeof(float); }
 
-/* A gathered row's floats, padded so that rows do not collide in L1 either. */
-static size_t gathered_stride(const struct packed_conv *p) {
-  size_t stride = ((size_t)p->depth + 15) / 16 * 16;
-  return stride % 256 == 0 ? stride + 16 : stride;
-}
-
 static size_t pointer_bytes(const struct packed_conv *p) {
   return ((size_t)p->taps * GEMM_MAX_ROWS * sizeof(float *) + 63) / 64 * 64;
 }
 
+/* Floats from one copied run to the next: never a power of two's multiple. */
+static size_t copy_stride(const struct packed_conv *p) { return ((size_t)p->depth + 15) / 16 * 16 + 16; }
+
 size_t conv_scratch_bytes(const struct packed_conv *p) {
-  return pointer_bytes(p) + (p->gather ? gathered_stride(p) * GEMM_MAX_ROWS * sizeof(float) : 0);
+  /* Lines that stick out of the image are copied, with zeros, to a place of their own. */
+  size_t copies = p->lines || p->copy ? (size_t)p->taps * GEMM_MAX_ROWS * copy_stride(p) * sizeof(float) : 0;
+  return pointer_bytes(p) + copies;
 }
 
 /* One run of the convolution, cut into tasks. */
@@ -183,35 +185,48 @@ static void point_rows(const struct job *job, size_t first_row, int rows, int ch
   }
 }
 
-/* Copy each row's window, [kernel][kernel][group_in], into `buffer`, zeros outside the image. */
-static void gather_rows(const struct job *job, size_t first_row, int rows, int channel, float *buffer,
-                        const float **a) {
+/* Copy the pixels that a[0..rows) point at, and point there. */
+static void copy_rows(const struct packed_conv *p, int rows, float *copies, const float **a) {
+  for (int r = 0; r < rows; r++) {
+    float *to = copies + (size_t)r * copy_stride(p);
+    memcpy(to, a[r], (size_t)p->depth * sizeof(float));
+    a[r] = to;
+  }
+}
+
+/* The same with a kernel line a tap. A line that sticks out to the left or right is copied into `copies`, with zeros.
+ */
+static void point_lines(const struct job *job, size_t first_row, int rows, float *copies, const float **a) {
   const struct packed_conv *p = job->p;
   const struct conv_shape *s = &p->shape;
-  size_t stride = gathered_stride(p), run_floats = (size_t)p->group_in;
-  /* Neighbouring pixels of one line are one run when nothing lies between them. */
-  bool lines = s->dilation == 1 && job->in_stride == p->group_in;
+  int channels = s->in_channels, width = job->run->width;
   for (int r = 0; r < rows; r++) {
     struct pixel at = window_of(job, first_row + (size_t)r);
-    float *to = buffer + (size_t)r * stride;
-    a[r] = to;
+    int left = at.x < 0 ? -at.x : 0, right = at.x + s->kernel > width ? at.x + s->kernel - width : 0;
+    int inside = s->kernel - left - right;
     for (int ky = 0; ky < s->kernel; ky++) {
-      int y = at.y + ky * s->dilation;
-      bool line_inside = (unsigned)y < (unsigned)job->run->height;
-      if (lines && line_inside && at.x >= 0 && at.x + s->kernel <= job->run->width) {
-        size_t floats = run_floats * (size_t)s->kernel;
-        memcpy(to, pixel_at(job, at, y, at.x, channel), floats * sizeof(float));
-        to += floats;
-        continue;
-      }
-      for (int kx = 0; kx < s->kernel; kx++, to += run_floats) {
-        int x = at.x + kx * s->dilation;
-        bool inside = line_inside && (unsigned)x < (unsigned)job->run->width;
-        const float *from = inside ? pixel_at(job, at, y, x, channel) : p->zeros;
-        memcpy(to, from, run_floats * sizeof(float));
+      int y = at.y + ky;
+      const float **to = &a[ky * GEMM_MAX_ROWS + r];
+      if ((unsigned)y >= (unsigned)job->run->height || inside <= 0) {
+        *to = p->zeros;
+      } else if (inside == s->kernel) {
+        *to = pixel_at(job, at, y, at.x, 0);
+      } else {
+        *to = copies;
+        memset(copies, 0, (size_t)p->depth * sizeof(float));
+        memcpy(copies + left * channels, pixel_at(job, at, y, at.x + left, 0),
+               (size_t)(inside * channels) * sizeof(float));
+        copies += copy_stride(p);
       }
     }
   }
+}
+
+/* Where the next tile's pixels begin when they follow this one's: worth fetching ahead. Else this tile's own. */
+static const float *upcoming_pixels(const struct job *job, const float *const *a, int rows, size_t end_row) {
+  const struct conv_shape *s = &job->p->shape;
+  bool follow = s->kernel == 1 && s->stride == 1 && end_row < job->rows;
+  return follow ? a[0] + rows * job->in_stride : a[0];
 }
 
 /* Task (group, column block, row tile): one tile of rows against the panels of one block. */
@@ -229,10 +244,13 @@ static void run_task(void *context, size_t index, int thread) {
   char *scratch = threads_scratch(job->pool, thread);
   const float **a = (const float **)(void *)scratch;
   int channel = (int)group * p->group_in;
-  if (p->gather)
-    gather_rows(job, first_row, rows, channel, (float *)(void *)(scratch + pointer_bytes(p)), a);
+  float *copies = (float *)(void *)(scratch + pointer_bytes(p));
+  if (p->lines)
+    point_lines(job, first_row, rows, copies, a);
   else
     point_rows(job, first_row, rows, channel, a);
+  const float *next = upcoming_pixels(job, a, rows, end_row);
+  if (p->copy) copy_rows(p, rows, copies, a);
 
   struct gemm_tile tile = {
       .rows = rows,
@@ -250,6 +268,7 @@ static void run_task(void *context, size_t index, int thread) {
     int column = panel * columns, out_channel = (int)group * p->group_out + column;
     ptrdiff_t offset = (ptrdiff_t)first_row * p->shape.out_channels + out_channel;
     tile.columns = p->group_out - column < columns ? p->group_out - column : columns;
+    tile.upcoming = panel == first_panel ? next : a[0];
     tile.b = p->weights + (group * (size_t)p->panels + (size_t)panel) * panel_floats;
     tile.bias = p->bias ? p->bias + out_channel : NULL;
     tile.residual = run->residual ? run->residual + offset : NULL;
@@ -261,7 +280,8 @@ static void run_task(void *context, size_t index, int thread) {
 /* Panels per block: as many as stay in L2, fewer when there are too few tasks for the threads. */
 static int panels_per_block(const struct packed_conv *p, size_t row_tiles, int threads) {
   size_t panel_bytes = (size_t)p->taps * (size_t)p->depth * (size_t)p->kernels->gemm_columns * sizeof(float);
-  size_t panels = COLUMN_BLOCK_BYTES / panel_bytes;
+  /* A copied tile should serve several panels, even if their weights then come from L3. */
+  size_t panels = COLUMN_BLOCK_BYTES * (p->copy ? 4 : 1) / panel_bytes;
   if (panels < 1) panels = 1;
   if (panels > (size_t)p->panels) panels = (size_t)p->panels;
   /* Even blocks, then smaller ones while a thread's share would be coarser than an eighth of the work. */
@@ -278,7 +298,8 @@ void conv_run(struct threads *pool, const struct conv_run *run) {
   struct job job = {.pool = pool, .run = run, .p = p};
   job.out_height = conv_output_size(&p->shape, run->height);
   job.out_width = conv_output_size(&p->shape, run->width);
-  job.in_stride = run->in_stride ? run->in_stride : p->shape.in_channels;
+  /* Lines of pixels are contiguous only in a whole image. */
+  job.in_stride = run->in_stride && !p->lines ? run->in_stride : p->shape.in_channels;
   job.rows = (size_t)run->batch * (size_t)job.out_height * (size_t)job.out_width;
   if (job.rows == 0) return;
   size_t tile_rows = (size_t)p->kernels->gemm_rows;

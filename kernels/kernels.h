@@ -24,6 +24,7 @@ struct gemm_tile {
   int rows, columns; /* 1..gemm_rows, 1..gemm_columns */
   int taps, depth;
   const float *const *a; /* [taps][GEMM_MAX_ROWS] */
+  const float *upcoming; /* pixels that the next tile will read: fetched ahead by tiles of one tap */
   const float *b;        /* [taps * depth][gemm_columns], columns beyond `columns` are zero */
   float *c;              /* rows c_stride floats apart */
   ptrdiff_t c_stride;

@@ -4,6 +4,8 @@
  * row one broadcast of A and two multiply-adds. AVX-512 has 32 registers: 14 x 2 accumulators, 2 for B, 2 for A. AVX2
  * has 16: 6 x 2, 2, 2. NEON has 32 of 4 lanes: 12 x 2 = 24. The multiply-adds bound the loop (14 x 2 to 16 loads on
  * AVX-512), the chains are independent, so a tile of 5 rows or more hides the latency of 4 cycles. */
+#include <stdbool.h>
+
 #include "kernels/simd/simd_kernels.h"
 
 #define ROWS GEMM_ROWS
@@ -30,12 +32,27 @@ INLINE void write_vector(const struct gemm_tile *t, vfloat sum, int row, int col
     v_store_first(c, finish(t, sum, row, column, lanes), lanes);
 }
 
+/* Ask for the lines of C and of the residual before the sums are done: a row of C is `c_stride` away from the next, a
+ * step that no hardware prefetcher follows, and with a short K their misses would outlast the arithmetic. */
+INLINE void prefetch_results(const struct gemm_tile *t, const int rows, const int vectors) {
+  enum { LINE = 16 };
+#pragma GCC unroll 16
+  for (int r = 0; r < rows; r++) {
+    for (int c = 0; c < vectors * LANES; c += LINE) {
+      __builtin_prefetch(t->c + r * t->c_stride + c, 1);
+      if (t->residual) __builtin_prefetch(t->residual + r * t->residual_stride + c);
+    }
+  }
+}
+
 /* `rows` and `vectors` are constants at every call: the loops over them unroll and `sum` lives in registers. */
 INLINE void tile(const struct gemm_tile *t, const int rows, const int vectors) {
   vfloat sum[ROWS][2];
   const float *b = t->b;
+  prefetch_results(t, rows, vectors);
 #pragma GCC unroll 16
   for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = v_set(0);
+  const bool one_tap = t->taps == 1;
   for (int tap = 0; tap < t->taps; tap++) {
     const float *a[ROWS];
 #pragma GCC unroll 16
@@ -43,6 +60,7 @@ INLINE void tile(const struct gemm_tile *t, const int rows, const int vectors) {
     for (ptrdiff_t k = 0; k < t->depth; k++) {
       vfloat b0 = v_load(b), b1 = vectors > 1 ? v_load(b + LANES) : b0;
       b += 2 * LANES;
+      if (one_tap) __builtin_prefetch(t->upcoming + k * 16, 0, 2);
 #pragma GCC unroll 16
       for (int r = 0; r < rows; r++) {
         vfloat x = v_set(a[r][k]);

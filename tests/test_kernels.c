@@ -1,0 +1,257 @@
+/* Every instruction set against the double-precision reference: random shapes with odd sizes and tails, guard bytes
+ * around outputs, poisoned memory before a kernel writes it. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/conv.h"
+#include "kernels/pool.h"
+#include "kernels/reference/reference.h"
+#include "tests/harness.h"
+
+enum { GUARD = 64 };
+
+/* An output of n floats between guards, filled with NaN: what a kernel leaves out or writes beside shows. */
+struct guarded {
+  float *memory, *data;
+  size_t n;
+};
+
+static struct guarded guarded_new(size_t n) {
+  struct guarded g = {malloc((n + 2 * GUARD) * sizeof(float)), NULL, n};
+  g.data = g.memory + GUARD;
+  for (size_t i = 0; i < n + 2 * GUARD; i++) g.memory[i] = NAN;
+  return g;
+}
+
+static bool guards_hold(const struct guarded *g) {
+  for (size_t i = 0; i < GUARD; i++) {
+    if (!isnan(g->memory[i]) || !isnan(g->data[g->n + i])) return false;
+  }
+  return true;
+}
+
+static float *random_floats(struct random *random, size_t n) {
+  float *values = malloc((n ? n : 1) * sizeof(float));
+  random_fill(random, values, n);
+  return values;
+}
+
+/* Rounding grows at most with the number of terms, each of size one or less. */
+static double tolerance_for(int terms) { return 3e-6 * sqrt((double)terms) + 1e-6; }
+
+static void check_conv(const struct kernels *kernels, struct threads *pool, struct random *random,
+                       struct conv_shape shape, int batch, int height, int width) {
+  int oh = conv_output_size(&shape, height), ow = conv_output_size(&shape, width);
+  if (oh < 1 || ow < 1) return;
+  int group_in = shape.in_channels / shape.groups, terms = group_in * shape.kernel * shape.kernel;
+  size_t in_floats = (size_t)(batch * height * width * shape.in_channels);
+  size_t out_floats = (size_t)(batch * oh * ow * shape.out_channels);
+  float *in = random_floats(random, in_floats), *weight = random_floats(random, (size_t)(shape.out_channels * terms));
+  float *bias = random_bits(random) & 1 ? random_floats(random, (size_t)shape.out_channels) : NULL;
+  float *residual = random_bits(random) & 1 ? random_floats(random, out_floats) : NULL;
+  enum activation activation = random_bits(random) & 1 ? ACTIVATION_RELU : ACTIVATION_NONE;
+  struct guarded out = guarded_new(out_floats);
+  float *expected = malloc(out_floats * sizeof(float));
+  reference_conv(&shape, in, batch, height, width, weight, bias, residual, activation, expected);
+
+  error e = {""};
+  struct packed_conv *packed = conv_pack(kernels, &shape, weight, bias, &e);
+  CHECK_MSG(packed != NULL, "%s", e.message);
+  if (packed && threads_reserve_scratch(pool, conv_scratch_bytes(packed), &e) == OK) {
+    struct conv_run run = {.packed = packed,
+                           .batch = batch,
+                           .height = height,
+                           .width = width,
+                           .in = in,
+                           .residual = residual,
+                           .out = out.data,
+                           .activation = activation};
+    conv_run(pool, &run);
+    bool near = CHECK_ALL_NEAR(out.data, expected, out_floats, tolerance_for(terms));
+    bool guarded = CHECK(guards_hold(&out));
+    if (residual) { /* in place */
+      memcpy(out.data, residual, out_floats * sizeof(float));
+      run.residual = out.data;
+      conv_run(pool, &run);
+      near &= CHECK_ALL_NEAR(out.data, expected, out_floats, tolerance_for(terms));
+    }
+    CHECK_MSG(near && guarded,
+              "%s: %d to %d channels, kernel %d, stride %d, padding %d, dilation %d, groups %d, %dx%dx%d", kernels->isa,
+              shape.in_channels, shape.out_channels, shape.kernel, shape.stride, shape.padding, shape.dilation,
+              shape.groups, batch, height, width);
+  }
+  conv_release(packed);
+  free(in);
+  free(weight);
+  free(bias);
+  free(residual);
+  free(out.memory);
+  free(expected);
+}
+
+static struct conv_shape random_shape(struct random *random) {
+  static const int kernels[] = {1, 1, 3, 3, 5, 7}, channels[] = {1, 2, 3, 4, 5, 8, 16, 17, 24, 33};
+  struct conv_shape s = {.kernel = kernels[random_between(random, 0, 5)],
+                         .stride = random_between(random, 1, 3),
+                         .dilation = random_between(random, 1, 2),
+                         .groups = random_between(random, 1, 3)};
+  if (random_between(random, 0, 3) == 0)
+    s.groups = 1 << random_between(random, 2, 5);
+  else if (random_bits(random) & 1)
+    s.groups = 1;
+  s.in_channels = channels[random_between(random, 0, 9)];
+  s.out_channels = channels[random_between(random, 0, 9)];
+  if (s.groups > 8) {
+    s.in_channels = random_between(random, 1, 4);
+    s.out_channels = random_between(random, 1, 5);
+  }
+  s.in_channels *= s.groups;
+  s.out_channels *= s.groups;
+  s.padding = random_between(random, 0, (s.kernel - 1) * s.dilation / 2 + 1);
+  if (s.padding >= s.kernel * s.dilation) s.padding = 0;
+  return s;
+}
+
+TEST(convolutions_equal_the_reference) {
+  error e = {""};
+  struct threads *pools[] = {threads_start(1, &e), threads_start(3, &e)};
+  for (const char *const *isa = kernels_available(); *isa; isa++) {
+    struct random random = {42};
+    for (int i = 0; i < 150; i++) {
+      struct conv_shape shape = random_shape(&random);
+      int batch = random_between(&random, 1, 3), height = random_between(&random, 1, 14);
+      int width = random_between(&random, 1, 14);
+      check_conv(kernels_find(*isa), pools[i & 1], &random, shape, batch, height, width);
+    }
+  }
+  threads_stop(pools[0]);
+  threads_stop(pools[1]);
+}
+
+/* Shapes that take the special ways: rows 4 kB apart, few channels under a large kernel, many panels. */
+TEST(convolutions_of_real_layers_equal_the_reference) {
+  static const struct conv_shape shapes[] = {
+      {.in_channels = 1024, .out_channels = 40, .kernel = 1, .stride = 1, .padding = 0, .dilation = 1, .groups = 1},
+      {.in_channels = 512, .out_channels = 70, .kernel = 1, .stride = 2, .padding = 0, .dilation = 1, .groups = 1},
+      {.in_channels = 3, .out_channels = 64, .kernel = 7, .stride = 2, .padding = 3, .dilation = 1, .groups = 1},
+      {.in_channels = 64, .out_channels = 200, .kernel = 3, .stride = 1, .padding = 1, .dilation = 1, .groups = 1},
+      {.in_channels = 128, .out_channels = 128, .kernel = 3, .stride = 2, .padding = 1, .dilation = 1, .groups = 32},
+  };
+  error e = {""};
+  struct threads *pool = threads_start(2, &e);
+  for (const char *const *isa = kernels_available(); *isa; isa++) {
+    struct random random = {7};
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+      check_conv(kernels_find(*isa), pool, &random, shapes[i], 2, 15, 17);
+    }
+  }
+  threads_stop(pool);
+}
+
+TEST(matrix_products_equal_the_reference) {
+  error e = {""};
+  struct threads *pool = threads_start(2, &e);
+  for (const char *const *isa = kernels_available(); *isa; isa++) {
+    const struct kernels *kernels = kernels_find(*isa);
+    struct random random = {3};
+    for (int i = 0; i < 60; i++) {
+      int m = random_between(&random, 1, 40), n = random_between(&random, 1, 100), k = random_between(&random, 1, 300);
+      int stride = k + random_between(&random, 0, 9);
+      float *a = random_floats(&random, (size_t)(m * stride)), *b = random_floats(&random, (size_t)(n * k));
+      float *tight = malloc((size_t)(m * k) * sizeof(float)), *expected = malloc((size_t)(m * n) * sizeof(float));
+      for (int r = 0; r < m; r++) memcpy(tight + r * k, a + r * stride, (size_t)k * sizeof(float));
+      reference_gemm(m, n, k, tight, b, NULL, NULL, ACTIVATION_NONE, expected);
+      struct conv_shape shape = {
+          .in_channels = k, .out_channels = n, .kernel = 1, .stride = 1, .dilation = 1, .groups = 1};
+      struct packed_conv *packed = conv_pack(kernels, &shape, b, NULL, &e);
+      struct guarded c = guarded_new((size_t)(m * n));
+      REQUIRE(packed && threads_reserve_scratch(pool, conv_scratch_bytes(packed), &e) == OK);
+      gemm_run(pool, packed, m, a, stride, NULL, c.data, ACTIVATION_NONE);
+      CHECK_ALL_NEAR(c.data, expected, (size_t)(m * n), tolerance_for(k));
+      CHECK(guards_hold(&c));
+      conv_release(packed);
+      free(a);
+      free(b);
+      free(tight);
+      free(expected);
+      free(c.memory);
+    }
+  }
+  threads_stop(pool);
+}
+
+TEST(nan_passes_through_relu) {
+  for (const char *const *isa = kernels_available(); *isa; isa++) {
+    error e = {""};
+    struct threads *pool = threads_start(1, &e);
+    float in[3] = {NAN, -1, 1}, weight[20], out[60];
+    for (int i = 0; i < 20; i++) weight[i] = 1;
+    struct conv_shape shape = {
+        .in_channels = 1, .out_channels = 20, .kernel = 1, .stride = 1, .dilation = 1, .groups = 1};
+    struct packed_conv *packed = conv_pack(kernels_find(*isa), &shape, weight, NULL, &e);
+    REQUIRE(packed && threads_reserve_scratch(pool, conv_scratch_bytes(packed), &e) == OK);
+    gemm_run(pool, packed, 3, in, 0, NULL, out, ACTIVATION_RELU);
+    for (int i = 0; i < 20; i++) CHECK(isnan(out[i]) && out[20 + i] == 0 && out[40 + i] == 1);
+    conv_release(packed);
+    threads_stop(pool);
+  }
+}
+
+TEST(pooling_equals_the_reference) {
+  error e = {""};
+  struct threads *pool = threads_start(2, &e);
+  for (const char *const *isa = kernels_available(); *isa; isa++) {
+    const struct kernels *kernels = kernels_find(*isa);
+    struct random random = {9};
+    for (int i = 0; i < 60; i++) {
+      int batch = random_between(&random, 1, 3), height = random_between(&random, 3, 20);
+      int width = random_between(&random, 3, 20), channels = random_between(&random, 1, 90);
+      int kernel = random_between(&random, 1, 3), stride = random_between(&random, 1, 3);
+      int padding = kernel > 1 ? random_between(&random, 0, kernel / 2) : 0;
+      size_t pixels = (size_t)(height * width);
+      float *in = random_floats(&random, (size_t)(batch * channels) * pixels);
+      int oh = (height + 2 * padding - kernel) / stride + 1, ow = (width + 2 * padding - kernel) / stride + 1;
+      size_t pooled = (size_t)(batch * oh * ow * channels);
+      struct guarded out = guarded_new(pooled), mean = guarded_new((size_t)(batch * channels));
+      float *expected = malloc((pooled + (size_t)(batch * channels)) * sizeof(float));
+      reference_max_pool(in, batch, height, width, channels, kernel, stride, padding, expected);
+      max_pool(kernels, pool, in, batch, height, width, channels, kernel, stride, padding, out.data);
+      CHECK_ALL_NEAR(out.data, expected, pooled, 0);
+      reference_mean(in, batch, (int)pixels, channels, expected);
+      global_average_pool(kernels, pool, in, batch, (int)pixels, channels, mean.data);
+      CHECK_ALL_NEAR(mean.data, expected, (size_t)(batch * channels), 1e-6);
+      CHECK(guards_hold(&out) && guards_hold(&mean));
+      free(in);
+      free(expected);
+      free(out.memory);
+      free(mean.memory);
+    }
+  }
+  threads_stop(pool);
+}
+
+TEST(pad_shortcut_subsamples_and_pads) {
+  /* 3x3 pixels of 2 channels, stride 2, to 5 channels: (5 - 2) / 2 = 1 zero before, 2 behind. */
+  float in[18], out[20];
+  for (int i = 0; i < 18; i++) in[i] = (float)(i + 1);
+  pad_shortcut(NULL, in, 1, 3, 3, 2, 2, 5, out);
+  static const float expected[20] = {0, 1, 2, 0, 0, 0, 5, 6, 0, 0, 0, 13, 14, 0, 0, 0, 17, 18, 0, 0};
+  CHECK_ALL_NEAR(out, expected, 20, 0);
+}
+
+TEST(impossible_convolutions_are_refused) {
+  float weight[64] = {0};
+  static const struct conv_shape bad[] = {
+      {.in_channels = 0, .out_channels = 1, .kernel = 1, .stride = 1, .dilation = 1, .groups = 1},
+      {.in_channels = 3, .out_channels = 4, .kernel = 1, .stride = 1, .dilation = 1, .groups = 2},
+      {.in_channels = 1, .out_channels = 1, .kernel = 1, .stride = 0, .dilation = 1, .groups = 1},
+      {.in_channels = 1, .out_channels = 1, .kernel = 3, .stride = 1, .padding = 3, .dilation = 1, .groups = 1},
+  };
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    error e = {""};
+    CHECK(conv_pack(kernels_find("plain"), &bad[i], weight, NULL, &e) == NULL);
+    CHECK_CONTAINS(e.message, "convolution");
+  }
+}

@@ -1,0 +1,59 @@
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/threads.h"
+#include "tests/harness.h"
+
+struct tally {
+  _Atomic int calls[1000];
+  int thread_of[1000];
+};
+
+static void count_call(void *context, size_t index, int thread) {
+  struct tally *tally = context;
+  atomic_fetch_add(&tally->calls[index], 1);
+  tally->thread_of[index] = thread;
+}
+
+TEST(every_task_runs_once_in_contiguous_shares) {
+  for (int n = 1; n <= 5; n++) {
+    error e = {""};
+    struct threads *pool = threads_start(n, &e);
+    REQUIRE(pool != NULL);
+    for (int round = 0; round < 200; round++) {
+      size_t tasks = (size_t)round * 5 % 1000;
+      struct tally *tally = calloc(1, sizeof *tally);
+      threads_run(pool, tasks, count_call, tally);
+      for (size_t i = 0; i < tasks; i++) {
+        if (tally->calls[i] != 1 || (i && tally->thread_of[i] < tally->thread_of[i - 1])) {
+          CHECK_MSG(false, "%d threads, task %zu of %zu: %d calls, thread %d", n, i, tasks, tally->calls[i],
+                    tally->thread_of[i]);
+          break;
+        }
+      }
+      free(tally);
+    }
+    threads_stop(pool);
+  }
+}
+
+TEST(scratch_is_separate_aligned_and_grows) {
+  error e = {""};
+  struct threads *pool = threads_start(3, &e);
+  REQUIRE(pool && threads_reserve_scratch(pool, 100, &e) == OK && threads_reserve_scratch(pool, 5000, &e) == OK);
+  for (int t = 0; t < 3; t++) {
+    memset(threads_scratch(pool, t), t + 1, 5000);
+    CHECK((uintptr_t)threads_scratch(pool, t) % 64 == 0);
+  }
+  for (int t = 0; t < 3; t++) CHECK(((char *)threads_scratch(pool, t))[4999] == t + 1);
+  threads_stop(pool);
+}
+
+TEST(wrong_numbers_of_threads_are_refused) {
+  error e = {""};
+  CHECK(threads_start(-1, &e) == NULL);
+  CHECK_CONTAINS(e.message, "threads");
+  CHECK(threads_start(100000, &e) == NULL);
+  CHECK(usable_cores() >= 1);
+}
