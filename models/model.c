@@ -64,26 +64,44 @@ static int choose_architecture(struct architecture *found, const struct checkpoi
   return architecture_recognise(checkpoint, found, e);
 }
 
+/* The architecture asked for, or else what the checkpoint is. */
+static int settle_architecture(struct architecture *found, const struct checkpoint *checkpoint, const char *arch,
+                               error *e) {
+  struct architecture known;
+  /* A wrong --arch is an error; a name in a config may be one that this program does not know. */
+  if (arch && architecture_find(arch, &known, e) != OK) return FAILED;
+  return choose_architecture(found, checkpoint, arch, e);
+}
+
+static void settle_recipe(const struct architecture *architecture, const struct checkpoint *checkpoint,
+                          struct recipe *recipe) {
+  if (checkpoint->has_recipe)
+    *recipe = checkpoint->recipe;
+  else
+    architecture->family->default_recipe(architecture, recipe);
+}
+
+int model_recipe(const struct checkpoint *checkpoint, const char *arch, struct recipe *recipe, error *e) {
+  struct architecture architecture;
+  if (settle_architecture(&architecture, checkpoint, arch, e) != OK) return fail_within(e, "%s", checkpoint->path);
+  settle_recipe(&architecture, checkpoint, recipe);
+  return OK;
+}
+
 int model_load(struct model **result, struct checkpoint *checkpoint, const struct model_options *options, error *e) {
-  const char *arch = options ? options->arch : NULL;
+  static const struct model_options defaults;
+  if (!options) options = &defaults;
   *result = NULL;
   struct model *model = allocate_zeroed(1, sizeof *model, e);
   if (!model) return FAILED;
-  struct weights weights = {.checkpoint = checkpoint};
-  if (options) {
-    weights.observe = options->observe;
-    weights.observe_context = options->observe_context;
-  }
-  struct architecture known;
-  int status = arch ? architecture_find(arch, &known, e) : OK;
-  if (status == OK) status = choose_architecture(&model->architecture, checkpoint, arch, e);
+  struct weights weights = {
+      .checkpoint = checkpoint, .observe = options->observe, .observe_context = options->observe_context};
+  int status = settle_architecture(&model->architecture, checkpoint, options->arch, e);
   if (status == OK) {
-    if (options && options->recipe)
+    if (options->recipe)
       model->recipe = *options->recipe;
-    else if (checkpoint->has_recipe)
-      model->recipe = checkpoint->recipe;
     else
-      model->architecture.family->default_recipe(&model->architecture, &model->recipe);
+      settle_recipe(&model->architecture, checkpoint, &model->recipe);
     snprintf(model->scheme, sizeof model->scheme, "%s", checkpoint->scheme ? checkpoint->scheme : "timm");
     status = build(model, &weights, e);
   }
@@ -121,7 +139,6 @@ int model_seeded(struct model **result, const char *arch, uint64_t seed, error *
 void model_free(struct model *model) {
   if (!model) return;
   plan_free(model->plan);
-  release_aligned(model->arena);
   free(model);
 }
 
@@ -139,40 +156,3 @@ struct model_info model_info(const struct model *model) {
 }
 
 const struct plan *model_plan(const struct model *model) { return model->plan; }
-
-int model_prepare(struct model *model, struct threads *pool, int max_batch, error *e) {
-  size_t image_floats = plan_arena_floats(model->plan), chunk = CHUNK_BYTES / (image_floats * sizeof(float));
-  if (chunk > (size_t)max_batch) chunk = (size_t)max_batch;
-  if (chunk < 1) chunk = 1;
-  size_t floats;
-  if (!multiply_size(image_floats, chunk, &floats)) return fail(e, "out of memory");
-  if (threads_reserve_scratch(pool, plan_scratch_bytes(model->plan), e) != OK) return FAILED;
-  if (floats > model->arena_floats) {
-    float *arena = allocate_aligned(floats, sizeof *arena, e);
-    if (!arena) return FAILED;
-    release_aligned(model->arena);
-    model->arena = arena;
-    model->arena_floats = floats;
-  }
-  model->chunk = (int)chunk;
-  model->pool = pool;
-  return OK;
-}
-
-void model_run_timed(struct model *model, const float *input, int batch, float *features, float *logits,
-                     double *seconds) {
-  struct model_info info = model_info(model);
-  size_t input_floats = (size_t)info.recipe.height * (size_t)info.recipe.width * 3;
-  for (int first = 0; first < batch; first += model->chunk) {
-    int images = batch - first < model->chunk ? batch - first : model->chunk;
-    float *outputs[OUTPUT_COUNT] = {
-        [OUTPUT_FEATURES] = features ? features + (size_t)first * (size_t)info.features : NULL,
-        [OUTPUT_LOGITS] = logits && info.classes ? logits + (size_t)first * (size_t)info.classes : NULL,
-    };
-    plan_run(model->plan, model->pool, model->arena, input + (size_t)first * input_floats, images, outputs, seconds);
-  }
-}
-
-void model_run(struct model *model, const float *input, int batch, float *features, float *logits) {
-  model_run_timed(model, input, batch, features, logits, NULL);
-}

@@ -31,21 +31,31 @@ struct model_options {
   void *observe_context;
 };
 int model_load(struct model **model, struct checkpoint *checkpoint, const struct model_options *options, error *e);
+/* The recipe that model_load() would give, for callers that change it: the checkpoint's own, else the default of its
+ * architecture. */
+int model_recipe(const struct checkpoint *checkpoint, const char *arch, struct recipe *recipe, error *e);
 /* The same with seeded random weights (bench, tests). */
 int model_seeded(struct model **model, const char *arch, uint64_t seed, error *e);
 void model_free(struct model *model);
 struct model_info model_info(const struct model *model);
 
-/* Make room for batches of up to max_batch images on this pool. Called again to change either. */
-int model_prepare(struct model *model, struct threads *pool, int max_batch, error *e);
+/* A place to run a model: arena and threads. Several sessions may run one model at a time, each used by one thread. */
+struct session;
+/* Room for batches of any size; up to max_batch images run together where that pays. `pool` must outlive the session.
+ */
+int session_start(struct session **session, const struct model *model, struct threads *pool, int max_batch, error *e);
+void session_end(struct session *session);
 /* input: [batch, height, width, 3] normalised floats. features ([batch, info.features]) and logits
- * ([batch, info.classes]) may be NULL. Allocates nothing. batch <= max_batch. */
-void model_run(struct model *model, const float *input, int batch, float *features, float *logits);
+ * ([batch, info.classes]) may be NULL. seconds: NULL, or plan_op_count() doubles to which each operation's time is
+ * added. Allocates nothing. The results of an image depend on nothing but the image, the model and the instruction set.
+ */
+void session_run(struct session *session, const float *input, int batch, float *features, float *logits,
+                 double *seconds);
+/* Bytes of activations and scratch that the session holds. */
+size_t session_bytes(const struct session *session);
 
-/* The same, adding each operation's seconds to seconds[plan_op_count(model_plan(model))] where it is not NULL. */
-void model_run_timed(struct model *model, const float *input, int batch, float *features, float *logits,
-                     double *seconds);
 struct plan;
+/* The operations, for the profiler (models/plan.h). */
 const struct plan *model_plan(const struct model *model);
 /* A tensor that inference never needs (a batch norm's step counter): no error when nothing takes it. */
 bool tensor_is_harmless(const struct tensor *tensor);

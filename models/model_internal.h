@@ -1,4 +1,4 @@
-/* What convert and the profiler see of a model beyond model.h. */
+/* The inside of a model, shared by model.c and session.c. */
 #ifndef MODELS_MODEL_INTERNAL_H
 #define MODELS_MODEL_INTERNAL_H
 
@@ -11,10 +11,6 @@ struct model {
   char scheme[32];
   int64_t parameters;
   struct plan *plan;
-  struct threads *pool;
-  float *arena;
-  size_t arena_floats;
-  int chunk; /* images that run together */
 };
 
 #endif

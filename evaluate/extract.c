@@ -1,0 +1,216 @@
+#include "evaluate/extract.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "evaluate/progress.h"
+#include "images/preprocess.h"
+
+enum {
+  REASON_BYTES = 512,
+  CHUNKS_AHEAD = 4, /* per worker: how far a fast one may run ahead of the slowest picture */
+};
+
+/* One worker's batch on its way. */
+struct chunk {
+  struct extracted *results; /* [batch] */
+  float *rows;               /* [batch, columns] */
+  char *reasons;             /* [batch][REASON_BYTES] */
+  size_t n;
+  bool ready;
+};
+
+struct pipeline {
+  const struct extraction *x;
+  size_t columns, chunks, ring; /* chunk i waits in slot i % ring for its turn */
+  struct chunk *slots;
+  pthread_mutex_t lock;
+  pthread_cond_t delivered;
+  size_t next_chunk, next_delivery;
+  bool delivering, stopped;
+  error failure;
+  struct progress progress;
+};
+
+struct worker {
+  struct pipeline *pipeline;
+  pthread_t thread;
+  bool started;
+  struct threads *pool;
+  struct session *session;
+  float *input; /* [batch, height, width, 3] */
+  float *rows;  /* [batch, columns]: of the pictures that could be read */
+};
+
+static void stop(struct pipeline *p, const error *e) {
+  if (!p->stopped) p->failure = *e;
+  p->stopped = true;
+  pthread_cond_broadcast(&p->delivered);
+}
+
+/* Claim the next chunk, waiting while it is too far ahead of delivery; false at the end. */
+static bool claim(struct pipeline *p, size_t *chunk) {
+  pthread_mutex_lock(&p->lock);
+  while (!p->stopped && p->next_chunk < p->chunks && p->next_chunk >= p->next_delivery + p->ring) {
+    pthread_cond_wait(&p->delivered, &p->lock);
+  }
+  bool claimed = !p->stopped && p->next_chunk < p->chunks;
+  if (claimed) *chunk = p->next_chunk++;
+  pthread_mutex_unlock(&p->lock);
+  return claimed;
+}
+
+/* Mark a chunk ready and deliver all that are ready in order, unless another worker is doing so. */
+static void deliver(struct pipeline *p, size_t chunk) {
+  pthread_mutex_lock(&p->lock);
+  p->slots[chunk % p->ring].ready = true;
+  while (!p->stopped && !p->delivering && p->next_delivery < p->chunks && p->slots[p->next_delivery % p->ring].ready) {
+    struct chunk *slot = &p->slots[p->next_delivery % p->ring];
+    p->delivering = true;
+    pthread_mutex_unlock(&p->lock);
+    error e = {""};
+    int status = p->x->receive(p->x->context, slot->results, slot->n, &e);
+    progress_add(&p->progress, slot->n);
+    pthread_mutex_lock(&p->lock);
+    p->delivering = false;
+    slot->ready = false;
+    p->next_delivery++;
+    if (status != OK) stop(p, &e);
+    pthread_cond_broadcast(&p->delivered);
+  }
+  pthread_mutex_unlock(&p->lock);
+}
+
+static bool all_finite(const float *row, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    if (!isfinite(row[i])) return false;
+  }
+  return true;
+}
+
+static void process(struct worker *w, size_t chunk) {
+  struct pipeline *p = w->pipeline;
+  const struct extraction *x = p->x;
+  const struct recipe *recipe = &x->engine->info.recipe;
+  struct chunk *slot = &p->slots[chunk % p->ring];
+  size_t first = chunk * (size_t)x->batch, picture = (size_t)recipe->height * (size_t)recipe->width * 3;
+  slot->n = x->count - first < (size_t)x->batch ? x->count - first : (size_t)x->batch;
+  int read = 0;
+  for (size_t i = 0; i < slot->n; i++) {
+    size_t index = x->indices[first + i];
+    char *reason = slot->reasons + i * REASON_BYTES;
+    slot->results[i] = (struct extracted){.index = index, .reason = reason};
+    error e = {""};
+    struct image image;
+    int status = dataset_image(x->dataset, index, &x->limits, &image, &e);
+    if (status == OK) {
+      status = preprocess(&image, recipe, w->input + (size_t)read * picture, &e);
+      image_free(&image);
+    }
+    snprintf(reason, REASON_BYTES, "%.*s", REASON_BYTES - 1, e.message);
+    if (status == OK) slot->results[i].row = w->rows + (size_t)read++ * p->columns;
+  }
+  session_run(w->session, w->input, read, x->logits ? NULL : w->rows, x->logits ? w->rows : NULL, NULL);
+  for (size_t i = 0; i < slot->n; i++) {
+    struct extracted *result = &slot->results[i];
+    if (!result->row) continue;
+    float *kept = slot->rows + i * p->columns;
+    memcpy(kept, result->row, p->columns * sizeof *kept);
+    result->row = kept;
+    if (all_finite(kept, p->columns)) {
+      result->reason = NULL;
+    } else {
+      result->row = NULL;
+      snprintf(slot->reasons + i * REASON_BYTES, REASON_BYTES, "the network's output is not finite");
+    }
+  }
+}
+
+static void *work(void *argument) {
+  struct worker *w = argument;
+  size_t chunk;
+  while (claim(w->pipeline, &chunk)) {
+    process(w, chunk);
+    deliver(w->pipeline, chunk);
+  }
+  return NULL;
+}
+
+static int prepare_slot(const struct pipeline *p, struct chunk *slot, error *e) {
+  size_t batch = (size_t)p->x->batch;
+  slot->results = allocate_zeroed(batch, sizeof *slot->results, e);
+  slot->rows = allocate(batch * p->columns, sizeof *slot->rows, e);
+  slot->reasons = allocate(batch, REASON_BYTES, e);
+  return slot->results && slot->rows && slot->reasons ? OK : FAILED;
+}
+
+static int prepare_worker(struct pipeline *p, struct worker *w, error *e) {
+  const struct recipe *recipe = &p->x->engine->info.recipe;
+  size_t batch = (size_t)p->x->batch, picture = (size_t)recipe->height * (size_t)recipe->width * 3;
+  w->pipeline = p;
+  w->pool = threads_start(1, e);
+  if (!w->pool) return FAILED;
+  if (session_start(&w->session, p->x->engine->model, w->pool, p->x->batch, e) != OK) return FAILED;
+  w->input = allocate_aligned(batch * picture, sizeof *w->input, e);
+  w->rows = allocate_aligned(batch * p->columns, sizeof *w->rows, e);
+  return w->input && w->rows ? OK : FAILED;
+}
+
+static int run_workers(struct pipeline *p, struct worker *workers, int n, error *e) {
+  for (size_t i = 0; i < p->ring; i++) {
+    if (prepare_slot(p, &p->slots[i], e) != OK) return FAILED;
+  }
+  for (int i = 0; i < n; i++) {
+    if (prepare_worker(p, &workers[i], e) != OK) return FAILED;
+  }
+  for (int i = 1; i < n; i++) {
+    workers[i].started = pthread_create(&workers[i].thread, NULL, work, &workers[i]) == 0;
+  }
+  work(&workers[0]); /* with fewer threads than asked for, the work is still done */
+  for (int i = 1; i < n; i++) {
+    if (workers[i].started) pthread_join(workers[i].thread, NULL);
+  }
+  if (!p->stopped) return OK;
+  *e = p->failure;
+  return FAILED;
+}
+
+int extract(const struct extraction *x, error *e) {
+  const struct model_info *info = &x->engine->info;
+  struct pipeline p = {.x = x, .columns = (size_t)(x->logits ? info->classes : info->features)};
+  size_t batch = (size_t)x->batch;
+  p.chunks = (x->count + batch - 1) / batch;
+  if (p.chunks == 0) return OK;
+  int n = x->engine->threads;
+  if ((size_t)n > p.chunks) n = (int)p.chunks;
+  p.ring = (size_t)n * CHUNKS_AHEAD;
+  p.slots = allocate_zeroed(p.ring, sizeof *p.slots, e);
+  struct worker *workers = allocate_zeroed((size_t)n, sizeof *workers, e);
+  int status = FAILED;
+  if (p.slots && workers) {
+    pthread_mutex_init(&p.lock, NULL);
+    pthread_cond_init(&p.delivered, NULL);
+    progress_start(&p.progress, x->count, "images", x->progress);
+    status = run_workers(&p, workers, n, e);
+    progress_end(&p.progress);
+    pthread_cond_destroy(&p.delivered);
+    pthread_mutex_destroy(&p.lock);
+  }
+  for (int i = 0; workers && i < n; i++) {
+    session_end(workers[i].session);
+    threads_stop(workers[i].pool);
+    release_aligned(workers[i].input);
+    release_aligned(workers[i].rows);
+  }
+  for (size_t i = 0; p.slots && i < p.ring; i++) {
+    free(p.slots[i].results);
+    free(p.slots[i].rows);
+    free(p.slots[i].reasons);
+  }
+  free(p.slots);
+  free(workers);
+  return status;
+}
