@@ -1,4 +1,5 @@
-/* A checkpoint as its publisher left it: named tensors, whatever container they came in, and what is said about them. */
+/* A checkpoint as its publisher left it: named tensors, whatever container they came in, and what is said about them.
+ */
 #ifndef WEIGHTS_TOOLS_CHECKPOINT_H
 #define WEIGHTS_TOOLS_CHECKPOINT_H
 
@@ -13,37 +14,42 @@
 enum { MAX_DIMENSIONS = 8 };
 
 struct tensor {
-  char *name;              /* as in the file; after keys_canonicalize() the canonical (timm's) name */
-  char *source_name;       /* as in the file, always */
+  char *name;        /* as in the file; after keys_canonicalize() the canonical (timm's) name */
+  char *source_name; /* as in the file, always */
   enum dtype dtype;
   int dimensions;
   int64_t shape[MAX_DIMENSIONS];
-  int64_t elements;        /* product of shape */
-  const uint8_t *data;     /* little-endian, contiguous, row-major, inside a mapped file or owned memory; maybe unaligned */
+  int64_t elements;    /* product of shape */
+  const uint8_t *data; /* little-endian, contiguous, row-major, inside a mapped file or owned memory; maybe unaligned */
   size_t bytes;
-  bool used;               /* set when a model takes the tensor */
+  bool used; /* set when a model takes the tensor */
 };
 
 struct checkpoint {
-  char *path;              /* as the user gave it: used in every message */
+  char *path; /* as the user gave it: used in every message */
   struct tensor *tensors;
   size_t count;
-  char *arch;              /* timm's architecture name when metadata or a config says it, else NULL */
-  char *scheme;            /* "canonical" (a converted file), "timm", "transformers", "cifar" ...; set by keys_canonicalize() */
+  char *arch;   /* timm's architecture name when metadata or a config says it, else NULL */
+  char *scheme; /* "canonical" (a converted file), "timm", "transformers", "cifar" ...; set by keys_canonicalize() */
   bool has_recipe;
-  struct recipe recipe;    /* valid when has_recipe */
-  char **class_names;      /* from id2label, label_names or metadata; NULL when none */
+  struct recipe recipe; /* valid when has_recipe */
+  char **class_names;   /* from id2label, label_names or metadata; NULL when none */
   size_t class_count;
-  char *config_json;       /* the architecture's configuration as written by convert, or NULL */
-  void *storage;           /* mapped files and owned memory; private to checkpoint.c */
+  char *config_json; /* the architecture's configuration as written by convert, or NULL */
+  void *storage;     /* mapped files and owned memory; private to checkpoint.c */
 };
 
-/* Open a .safetensors file or a folder (model.safetensors, or model.safetensors.index.json with its shards, beside an
- * optional config.json / preprocessor_config.json). Every rule of the format is enforced before a tensor is visible. */
+/* Open a .safetensors file, or a folder as a model hub lays it out: model.safetensors, or a *.safetensors.index.json
+ * with its shards, or one other .safetensors file, beside an optional config.json and preprocessor_config.json (read as
+ * well when the path is that of a model.safetensors or an index). A recipe that neither they nor the metadata give
+ * comes from recipe_lookup() of the file's or folder's name. Every rule of the format is enforced before a tensor is
+ * visible. Names are those of the file until keys_canonicalize(). On failure the checkpoint is empty. */
 int checkpoint_open(struct checkpoint *checkpoint, const char *path, error *e);
 void checkpoint_close(struct checkpoint *checkpoint);
 /* By current (canonical) name; NULL when absent. Binary search: O(log n). */
 struct tensor *checkpoint_find(const struct checkpoint *checkpoint, const char *name);
+/* SHA-256 over the bytes of its file, or of its shards in the order of their names, as hexadecimal digits. */
+void checkpoint_sha256(const struct checkpoint *checkpoint, char text[static 65]);
 /* Convert to float; destination holds tensor->elements floats. FAILED for dtypes that hold no real numbers. */
 int tensor_to_float(const struct tensor *tensor, float *destination, error *e);
 

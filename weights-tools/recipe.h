@@ -2,6 +2,8 @@
 #ifndef WEIGHTS_TOOLS_RECIPE_H
 #define WEIGHTS_TOOLS_RECIPE_H
 
+#include <stdbool.h>
+
 #include "kernels/error.h"
 
 enum filter { FILTER_NEAREST, FILTER_BILINEAR, FILTER_BICUBIC };
@@ -10,9 +12,9 @@ enum filter { FILTER_NEAREST, FILTER_BILINEAR, FILTER_BICUBIC };
 enum crop_mode { CROP_CENTER, CROP_SQUASH, CROP_NONE };
 
 struct recipe {
-  int height, width;     /* of the model's input */
-  double crop_fraction;  /* timm's crop_pct */
-  int resize;            /* explicit shorter side before the crop (torchvision's resize_size); 0: from crop_fraction */
+  int height, width;    /* of the model's input */
+  double crop_fraction; /* timm's crop_pct */
+  int resize;           /* explicit shorter side before the crop (torchvision's resize_size); 0: from crop_fraction */
   enum filter filter;
   enum crop_mode crop_mode;
   float mean[3], std[3]; /* of pixels scaled to [0, 1] */
@@ -23,5 +25,18 @@ const char *crop_mode_name(enum crop_mode mode);
 /* FAILED with a message that lists what is supported when the name is not known: a mode is never guessed. */
 int filter_from_name(enum filter *filter, const char *name, error *e);
 int crop_mode_from_name(enum crop_mode *mode, const char *name, error *e);
+
+/* The recipe of a published checkpoint by its name or its file's name without suffix: timm's "resnet50.a1_in1k",
+ * torchvision's "resnet50-0676ba61". False when the name is in no table; an architecture's default is models/'s. */
+bool recipe_lookup(const char *name, struct recipe *recipe);
+
+/* {"input": [3, h, w], "crop": f, "resize": n, "interpolation": "bicubic", "crop_mode": "center", "mean": [3], "std":
+ * [3]}, as inspect prints it and a converted file keeps it. recipe_read() checks every value. */
+struct json;
+struct json_writer;
+void recipe_write(struct json_writer *w, const struct recipe *recipe);
+int recipe_read(struct recipe *recipe, const struct json *object, error *e);
+/* Sizes in range, a crop fraction in (0, 1], no division by zero: FAILED names what is wrong. */
+int recipe_check(const struct recipe *recipe, error *e);
 
 #endif

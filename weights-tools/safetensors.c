@@ -110,9 +110,7 @@ static int take_tensor(struct tensor *t, const struct json *description, const u
   t->source_name = copy_string(description->key, e);
   if (!t->name || !t->source_name) return FAILED;
   int status = OK;
-  if (description->type != JSON_OBJECT || description->length != 3) {
-    status = fail(e, "its description is not {dtype, shape, data_offsets}");
-  }
+  if (description->type != JSON_OBJECT) status = fail(e, "its description is not an object");
   if (status == OK) status = take_dtype(t, description, e);
   if (status == OK) status = take_shape(t, description, e);
   if (status == OK) status = take_data(t, description, data, data_size, e);

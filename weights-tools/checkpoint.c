@@ -1,0 +1,134 @@
+#include "weights-tools/checkpoint.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/memory.h"
+#include "weights-tools/checkpoint_files.h"
+#include "weights-tools/config.h"
+#include "weights-tools/safetensors.h"
+#include "weights-tools/sha256.h"
+
+struct storage {
+  struct safetensors *files; /* their tensors have moved to the checkpoint */
+  size_t count;
+};
+
+void checkpoint_close(struct checkpoint *checkpoint) {
+  struct storage *storage = checkpoint->storage;
+  for (size_t i = 0; i < checkpoint->count; i++) {
+    free(checkpoint->tensors[i].name);
+    free(checkpoint->tensors[i].source_name);
+  }
+  free(checkpoint->tensors);
+  for (size_t i = 0; i < checkpoint->class_count; i++) free(checkpoint->class_names[i]);
+  free(checkpoint->class_names);
+  free(checkpoint->path);
+  free(checkpoint->arch);
+  free(checkpoint->scheme);
+  free(checkpoint->config_json);
+  for (size_t i = 0; storage && i < storage->count; i++) safetensors_close(&storage->files[i]);
+  if (storage) free(storage->files);
+  free(storage);
+  *checkpoint = (struct checkpoint){0};
+}
+
+static int compare_names(const void *a, const void *b) {
+  return strcmp(((const struct tensor *)a)->name, ((const struct tensor *)b)->name);
+}
+
+struct tensor *checkpoint_find(const struct checkpoint *checkpoint, const char *name) {
+  size_t low = 0, high = checkpoint->count;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    int order = strcmp(name, checkpoint->tensors[middle].name);
+    if (order == 0) return &checkpoint->tensors[middle];
+    if (order < 0) {
+      high = middle;
+    } else {
+      low = middle + 1;
+    }
+  }
+  return NULL;
+}
+
+int tensor_to_float(const struct tensor *tensor, float *destination, error *e) {
+  if (tensor->dtype == DTYPE_BOOL) return fail(e, "tensor \"%s\": BOOL holds no real numbers", tensor->source_name);
+  dtype_to_float(tensor->dtype, tensor->data, destination, (size_t)tensor->elements);
+  return OK;
+}
+
+void checkpoint_sha256(const struct checkpoint *checkpoint, char text[static 65]) {
+  const struct storage *storage = checkpoint->storage;
+  struct sha256 hash;
+  sha256_begin(&hash);
+  for (size_t i = 0; i < storage->count; i++)
+    sha256_add(&hash, storage->files[i].file.bytes, storage->files[i].file.size);
+  sha256_finish(&hash, text);
+}
+
+/* Open every file and move its tensors into the checkpoint, sorted by name. */
+static int open_files(struct checkpoint *checkpoint, const struct checkpoint_files *files, error *e) {
+  struct storage *storage = checkpoint->storage = allocate_zeroed(1, sizeof *storage, e);
+  if (!storage) return FAILED;
+  storage->files = allocate_zeroed(files->count, sizeof *storage->files, e);
+  if (!storage->files) return FAILED;
+  size_t total = 0;
+  for (size_t i = 0; i < files->count; i++) {
+    if (safetensors_open(&storage->files[i], files->paths[i], e) != OK) return FAILED;
+    storage->count++;
+    total += storage->files[i].count;
+  }
+  checkpoint->tensors = allocate(total, sizeof *checkpoint->tensors, e);
+  if (!checkpoint->tensors) return FAILED;
+  for (size_t i = 0; i < storage->count; i++) {
+    struct safetensors *file = &storage->files[i];
+    if (files->index.root && checkpoint_check_shard(files, i, file, e) != OK) return FAILED;
+    if (file->count > 0)
+      memcpy(checkpoint->tensors + checkpoint->count, file->tensors, file->count * sizeof *file->tensors);
+    checkpoint->count += file->count;
+    file->count = 0; /* its names belong to the checkpoint now */
+  }
+  qsort(checkpoint->tensors, checkpoint->count, sizeof *checkpoint->tensors, compare_names);
+  return OK;
+}
+
+/* The last part of the path, without ".safetensors", may be the name of a published checkpoint. */
+static int look_up_recipe(struct checkpoint *checkpoint, error *e) {
+  char *name = copy_string(checkpoint->path, e);
+  if (!name) return FAILED;
+  size_t length = strlen(name);
+  while (length > 1 && name[length - 1] == '/') name[--length] = 0;
+  static const char suffix[] = ".safetensors";
+  size_t tail = sizeof suffix - 1;
+  if (length > tail && !strcmp(name + length - tail, suffix)) name[length - tail] = 0;
+  const char *slash = strrchr(name, '/');
+  checkpoint->has_recipe = recipe_lookup(slash ? slash + 1 : name, &checkpoint->recipe);
+  free(name);
+  return OK;
+}
+
+static int read_all(struct checkpoint *checkpoint, const struct checkpoint_files *files, error *e) {
+  if (open_files(checkpoint, files, e) != OK) return FAILED;
+  const struct storage *storage = checkpoint->storage;
+  if (storage->count > 0 && config_read_metadata(checkpoint, &storage->files[0], e) != OK)
+    return fail_within(e, "%s", files->paths[0]);
+  bool converted = checkpoint->scheme != NULL;
+  if (files->folder && !converted && config_read_folder(checkpoint, files->folder, e) != OK) return FAILED;
+  return checkpoint->has_recipe ? OK : look_up_recipe(checkpoint, e);
+}
+
+int checkpoint_open(struct checkpoint *checkpoint, const char *path, error *e) {
+  *checkpoint = (struct checkpoint){0};
+  checkpoint->path = copy_string(path, e);
+  if (!checkpoint->path) return FAILED;
+  struct checkpoint_files files;
+  int status = checkpoint_find_files(&files, path, e);
+  if (status == OK) {
+    status = read_all(checkpoint, &files, e);
+    checkpoint_free_files(&files);
+  }
+  if (status != OK) checkpoint_close(checkpoint);
+  return status;
+}
