@@ -105,7 +105,8 @@ int model_load(struct model **result, struct checkpoint *checkpoint, const struc
     snprintf(model->scheme, sizeof model->scheme, "%s", checkpoint->scheme ? checkpoint->scheme : "timm");
     status = build(model, &weights, e);
   }
-  if (status == OK) status = refuse_unused(checkpoint, model->architecture.name, e);
+  bool allow_unused = options && options->allow_unused;
+  if (status == OK && !allow_unused) status = refuse_unused(checkpoint, model->architecture.name, e);
   free(weights.problems);
   if (status != OK) {
     fail_within(e, "%s", checkpoint->path);

@@ -29,6 +29,7 @@ struct model_options {
   /* Told every tensor as the model holds it: canonical name, batch norms folded. What `convert` writes. May be NULL. */
   void (*observe)(void *context, const char *name, int dimensions, const int64_t *shape, const float *values);
   void *observe_context;
+  bool allow_unused; /* tensors that the architecture has no place for stay unused instead of an error */
 };
 int model_load(struct model **model, struct checkpoint *checkpoint, const struct model_options *options, error *e);
 /* The recipe that model_load() would give, for callers that change it: the checkpoint's own, else the default of its

@@ -59,13 +59,15 @@ int tensor_to_float(const struct tensor *tensor, float *destination, error *e) {
   return OK;
 }
 
-void checkpoint_sha256(const struct checkpoint *checkpoint, char text[static 65]) {
+int checkpoint_sha256(const struct checkpoint *checkpoint, char text[static 65], error *e) {
   const struct storage *storage = checkpoint->storage;
+  if (!storage) return fail(e, "no checkpoint is open");
   struct sha256 hash;
   sha256_begin(&hash);
   for (size_t i = 0; i < storage->count; i++)
     sha256_add(&hash, storage->files[i].file.bytes, storage->files[i].file.size);
   sha256_finish(&hash, text);
+  return OK;
 }
 
 /* Open every file and move its tensors into the checkpoint, sorted by name. */

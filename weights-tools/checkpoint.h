@@ -48,8 +48,9 @@ int checkpoint_open(struct checkpoint *checkpoint, const char *path, error *e);
 void checkpoint_close(struct checkpoint *checkpoint);
 /* By current (canonical) name; NULL when absent. Binary search: O(log n). */
 struct tensor *checkpoint_find(const struct checkpoint *checkpoint, const char *name);
-/* SHA-256 over the bytes of its file, or of its shards in the order of their names, as hexadecimal digits. */
-void checkpoint_sha256(const struct checkpoint *checkpoint, char text[static 65]);
+/* SHA-256 over the bytes of its file, or of its shards in the order of their names, as hexadecimal digits. FAILED when
+ * the checkpoint is not open. */
+int checkpoint_sha256(const struct checkpoint *checkpoint, char text[static 65], error *e);
 /* Convert to float; destination holds tensor->elements floats. FAILED for dtypes that hold no real numbers. */
 int tensor_to_float(const struct tensor *tensor, float *destination, error *e);
 

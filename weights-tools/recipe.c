@@ -51,8 +51,7 @@ int recipe_check(const struct recipe *r, error *e) {
   return OK;
 }
 
-void recipe_write(struct json_writer *w, const struct recipe *r) {
-  json_begin_object(w);
+void recipe_write_members(struct json_writer *w, const struct recipe *r) {
   json_key(w, "input");
   json_begin_array(w);
   json_integer(w, 3);
@@ -74,6 +73,11 @@ void recipe_write(struct json_writer *w, const struct recipe *r) {
     for (int c = 0; c < 3; c++) json_float(w, triples[i][c]);
     json_end_array(w);
   }
+}
+
+void recipe_write(struct json_writer *w, const struct recipe *recipe) {
+  json_begin_object(w);
+  recipe_write_members(w, recipe);
   json_end_object(w);
 }
 

@@ -35,6 +35,7 @@ bool recipe_lookup(const char *name, struct recipe *recipe);
 struct json;
 struct json_writer;
 void recipe_write(struct json_writer *w, const struct recipe *recipe);
+void recipe_write_members(struct json_writer *w, const struct recipe *recipe); /* inside an object already begun */
 int recipe_read(struct recipe *recipe, const struct json *object, error *e);
 /* Sizes in range, a crop fraction in (0, 1], no division by zero: FAILED names what is wrong. */
 int recipe_check(const struct recipe *recipe, error *e);
