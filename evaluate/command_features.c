@@ -1,0 +1,243 @@
+/* `backbones features`: a folder of photos becomes an array of features. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "evaluate/extract.h"
+#include "evaluate/feature_store.h"
+#include "kernels/kernels.h"
+#include "weights-tools/json.h"
+#include "weights-tools/sha256.h"
+
+struct run {
+  struct engine_request request;
+  const char *data, *out;
+  bool logits, resume, strict, json, quiet;
+  int batch, shard, shards;
+  long long max_pixels;
+  struct engine engine;
+  struct dataset dataset;
+  size_t *indices, count; /* of this shard */
+  struct feature_store *store;
+  size_t skipped;
+};
+
+static int read_shard(const struct arguments *arguments, struct run *run, error *e) {
+  const char *text = option_text(arguments, "--shard");
+  run->shard = run->shards = 1;
+  if (!text) return OK;
+  int used = 0;
+  if (sscanf(text, "%d/%d%n", &run->shard, &run->shards, &used) == 2 && !text[used] && run->shards >= 1 &&
+      run->shards <= 1000000 && run->shard >= 1 && run->shard <= run->shards) {
+    return OK;
+  }
+  return usage_error(e, "--shard %.40s: is not I/N with I from 1 to N", text);
+}
+
+static int read_kind(const struct arguments *arguments, struct run *run, error *e) {
+  const char *kind = option_text(arguments, "--features");
+  if (!kind || !strcmp(kind, "pooled")) return OK;
+  run->logits = !strcmp(kind, "logits");
+  return run->logits ? OK : usage_error(e, "--features %.40s: is not pooled or logits", kind);
+}
+
+static int read_options(const struct arguments *arguments, struct run *run, error *e) {
+  long long batch = 16;
+  run->max_pixels = DEFAULT_MAX_PIXELS;
+  int status = engine_read_options(arguments, &run->request, e);
+  if (status == OK) status = option_required(arguments, "--data", &run->data, e);
+  if (status == OK) status = option_required(arguments, "--out", &run->out, e);
+  if (status == OK) status = option_integer(arguments, "--batch", 1, 4096, &batch, e);
+  if (status == OK) status = option_integer(arguments, "--max-pixels", 1, 1LL << 40, &run->max_pixels, e);
+  if (status == OK) status = read_shard(arguments, run, e);
+  if (status == OK) status = read_kind(arguments, run, e);
+  run->batch = (int)batch;
+  run->resume = option_given(arguments, "--resume");
+  run->strict = option_given(arguments, "--strict");
+  run->json = option_given(arguments, "--json");
+  run->quiet = option_given(arguments, "--quiet");
+  run->request.hash = true;
+  return status;
+}
+
+/* Every N-th sample: shards are of equal size, and cover the set together. */
+static int choose_samples(struct run *run, error *e) {
+  run->indices = allocate(run->dataset.count, sizeof *run->indices, e);
+  if (!run->indices) return FAILED;
+  for (size_t i = (size_t)run->shard - 1; i < run->dataset.count; i += (size_t)run->shards) {
+    run->indices[run->count++] = i;
+  }
+  if (run->count) return OK;
+  return fail(e, "%s: has %zu images, none for shard %d of %d", run->data, run->dataset.count, run->shard, run->shards);
+}
+
+/* What the result depends on, as members of a JSON object. */
+static void write_identity(struct json_writer *w, const struct run *run) {
+  const struct model_info *info = &run->engine.info;
+  struct sha256 hash;
+  char paths[SHA256_TEXT];
+  sha256_begin(&hash);
+  for (size_t i = 0; i < run->count; i++) {
+    const char *path = run->dataset.samples[run->indices[i]].path;
+    sha256_add(&hash, path, strlen(path) + 1);
+  }
+  sha256_finish(&hash, paths);
+  json_key(w, "program"), json_string(w, "backbones " BACKBONES_VERSION);
+  json_key(w, "arch"), json_string(w, info->arch);
+  json_key(w, "weights"), json_string(w, run->engine.path);
+  json_key(w, "weights_sha256"), json_string(w, run->engine.sha256);
+  json_key(w, "isa"), json_string(w, kernels_select(NULL)->isa);
+  json_key(w, "features"), json_string(w, run->logits ? "logits" : "pooled");
+  json_key(w, "recipe"), recipe_write(w, &info->recipe);
+  json_key(w, "data"), json_string(w, run->data);
+  json_key(w, "images"), json_integer(w, (int64_t)run->count);
+  json_key(w, "paths_sha256"), json_string(w, paths);
+  json_key(w, "shard"), json_integer(w, run->shard);
+  json_key(w, "shards"), json_integer(w, run->shards);
+}
+
+static size_t width(const struct run *run) {
+  return (size_t)(run->logits ? run->engine.info.classes : run->engine.info.features);
+}
+
+static void write_meta(struct json_writer *w, const struct run *run) {
+  json_begin_object(w);
+  write_identity(w, run);
+  json_key(w, "n"), json_integer(w, (int64_t)feature_store_rows(run->store));
+  json_key(w, "skipped"), json_integer(w, (int64_t)(run->count - feature_store_rows(run->store)));
+  json_key(w, "d"), json_integer(w, (int64_t)width(run));
+  json_key(w, "classes"), json_integer(w, (int64_t)run->dataset.class_count);
+  json_end_object(w);
+}
+
+static int receive(void *context, const struct extracted *results, size_t n, error *e) {
+  struct run *run = context;
+  for (size_t i = 0; i < n; i++) {
+    if (results[i].row) continue;
+    run->skipped++;
+    if (run->strict) return fail(e, "%s: %s", run->data, results[i].reason);
+    fprintf(stderr, "skipped: %s\n", results[i].reason);
+  }
+  return feature_store_add(run->store, results, n, e);
+}
+
+static int finish(struct run *run, error *e) {
+  if (feature_store_rows(run->store) == 0) {
+    return fail(e, "%s: none of its %zu images could be read", run->data, run->count);
+  }
+  struct json_writer w = {0};
+  write_meta(&w, run);
+  if (json_writer_finish(&w, e) != OK) return FAILED;
+  int status = feature_store_finish(run->store, &run->dataset, run->indices, w.text, e);
+  free(w.text);
+  return status;
+}
+
+static void report(const struct run *run, double seconds) {
+  size_t rows = feature_store_rows(run->store), skipped = run->count - rows;
+  if (run->json) {
+    struct json_writer w = json_writer_to(stdout);
+    json_begin_object(&w);
+    json_key(&w, "n"), json_integer(&w, (int64_t)rows);
+    json_key(&w, "d"), json_integer(&w, (int64_t)width(run));
+    json_key(&w, "skipped"), json_integer(&w, (int64_t)skipped);
+    json_key(&w, "arch"), json_string(&w, run->engine.info.arch);
+    json_key(&w, "out"), json_string(&w, run->out);
+    json_key(&w, "seconds"), json_number(&w, seconds);
+    json_end_object(&w);
+    error ignored;
+    json_writer_finish(&w, &ignored);
+    return;
+  }
+  printf("%s: %zu x %zu features of %s", run->out, rows, width(run), run->engine.info.arch);
+  if (skipped) printf(", %zu images skipped (see %s/skipped.tsv)", skipped, run->out);
+  printf("\n");
+}
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int extract_all(struct run *run, error *e) {
+  struct json_writer w = {0};
+  json_begin_object(&w);
+  write_identity(&w, run);
+  json_end_object(&w);
+  if (json_writer_finish(&w, e) != OK) return FAILED;
+  enum store_state state;
+  int status = feature_store_open(&run->store, run->out, w.text, width(run), run->resume, &state, e);
+  free(w.text);
+  if (status != OK) return status;
+  if (state == STORE_FINISHED) {
+    fprintf(stderr, "%s: is finished already\n", run->out);
+    return OK;
+  }
+  size_t done = feature_store_done(run->store);
+  if (done) fprintf(stderr, "%s: continuing after %zu of %zu images\n", run->out, done, run->count);
+  struct extraction extraction = {.engine = &run->engine,
+                                  .dataset = &run->dataset,
+                                  .indices = run->indices + done,
+                                  .count = run->count - done,
+                                  .batch = run->batch,
+                                  .logits = run->logits,
+                                  .limits = {.max_pixels = run->max_pixels},
+                                  .progress = !run->quiet,
+                                  .receive = receive,
+                                  .context = run};
+  double begin = now();
+  status = extract(&extraction, e);
+  if (status == OK) status = finish(run, e);
+  if (status == OK) report(run, now() - begin);
+  feature_store_close(run->store);
+  return status;
+}
+
+static int run_command(const struct arguments *arguments, error *e) {
+  struct run run = {.shard = 1};
+  int status = read_options(arguments, &run, e);
+  if (status != OK) return status;
+  status = dataset_open(&run.dataset, run.data, e);
+  if (status != OK) return status;
+  if (run.dataset.note) fprintf(stderr, "%s: %s\n", run.data, run.dataset.note);
+  status = choose_samples(&run, e);
+  if (status == OK) status = engine_load(&run.engine, &run.request, e);
+  if (status == OK && width(&run) == 0) status = fail(e, "%s: has no head, so no logits", run.request.path);
+  if (status == OK) status = extract_all(&run, e);
+  engine_free(&run.engine);
+  dataset_close(&run.dataset);
+  free(run.indices);
+  return status;
+}
+
+static const struct option options[] = {
+    ENGINE_OPTIONS,
+    {"--data", 'd', "DATA",
+     "a folder of class folders, a folder of images, a tar of either, a csv/tsv of\n"
+     "path,label, a CIFAR binary file or an IDX pair; DATA:INNER for a folder inside"},
+    {"--out", 'o', "DIR", "the features folder to make"},
+    {"--features", 'f', "KIND", "pooled (default) or logits"},
+    {"--batch", 'b', "N", "images that a thread takes at a time (default 16); no effect on results"},
+    {"--shard", 0, "I/N", "only the I-th of N equal parts of the data"},
+    {"--resume", 0, NULL, "continue an interrupted run in DIR"},
+    {"--strict", 0, NULL, "an unreadable image is an error, instead of a line in skipped.tsv"},
+    {"--max-pixels", 0, "N", "refuse images with more pixels (default 178956970)"},
+    {"--quiet", 'q', NULL, "no progress"},
+    {"--json", 0, NULL, "print one JSON object"},
+    {0},
+};
+
+extern const struct command command_features;
+const struct command command_features = {
+    .name = "features",
+    .usage = "--weights WEIGHTS --data DATA --out DIR [options]",
+    .summary = "turn images into an array of features",
+    .details =
+        "Writes features.npy (float32 [n, d]), labels.npy (int64 [n], -1 without labels), paths.txt, classes.txt,\n"
+        "skipped.tsv (unreadable images and why) and meta.json. The same image gives the same bits whatever the\n"
+        "batch, the threads and its neighbours.",
+    .options = options,
+    .run = run_command,
+};
