@@ -1,0 +1,115 @@
+#include "bench/machine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kernels/memory.h"
+
+double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void machine_name(char *text, size_t size) {
+  snprintf(text, size, "unknown processor");
+  FILE *file = fopen("/proc/cpuinfo", "re");
+  if (!file) return;
+  char line[512];
+  while (fgets(line, sizeof line, file)) {
+    if (strncmp(line, "model name", 10) != 0) continue;
+    const char *value = strchr(line, ':');
+    if (!value) continue;
+    value += strspn(value, ": \t");
+    snprintf(text, size, "%.*s", (int)strcspn(value, "\n"), value);
+    break;
+  }
+  fclose(file);
+}
+
+struct peak_job {
+  const struct kernels *kernels;
+  long rounds;
+  double *flops; /* one a thread */
+};
+
+static void peak_task(void *context, size_t index, int thread) {
+  (void)thread;
+  const struct peak_job *job = context;
+  float sink[GEMM_MAX_ROWS];
+  job->flops[index] = job->kernels->fma_peak(job->rounds, sink);
+}
+
+double measure_peak(const struct kernels *kernels, struct threads *pool) {
+  enum { MOST_THREADS = 1024, RUNS = 12 };
+  double flops[MOST_THREADS], best = 0;
+  size_t threads = (size_t)threads_count(pool);
+  /* About 20 ms a run: long against starting, short against what else the machine does. */
+  struct peak_job job = {kernels, 1000, flops};
+  double begin = now();
+  threads_run(pool, threads, peak_task, &job);
+  double seconds = now() - begin;
+  job.rounds = (long)(1000 * 0.02 / (seconds > 1e-7 ? seconds : 1e-7)) + 1;
+  for (int run = 0; run < RUNS; run++) {
+    begin = now();
+    threads_run(pool, threads, peak_task, &job);
+    seconds = now() - begin;
+    double total = 0;
+    for (size_t i = 0; i < threads; i++) total += flops[i];
+    if (total / seconds > best) best = total / seconds;
+  }
+  return best * 1e-9;
+}
+
+struct copy_job {
+  char *from, *to;
+  size_t bytes; /* a thread */
+};
+
+static void copy_task(void *context, size_t index, int thread) {
+  (void)thread;
+  const struct copy_job *job = context;
+  memcpy(job->to + index * job->bytes, job->from + index * job->bytes, job->bytes);
+}
+
+double measure_bandwidth(struct threads *pool) {
+  enum { TOTAL = 256 << 20, RUNS = 5 };
+  size_t threads = (size_t)threads_count(pool);
+  struct copy_job job = {allocate_aligned(TOTAL, 1, NULL), allocate_aligned(TOTAL, 1, NULL), TOTAL / threads};
+  double best = 0;
+  if (job.from && job.to) {
+    memset(job.from, 1, TOTAL);
+    for (int run = 0; run < RUNS; run++) {
+      double begin = now();
+      threads_run(pool, threads, copy_task, &job);
+      double rate = 2.0 * (double)(job.bytes * threads) / (now() - begin);
+      if (rate > best) best = rate;
+    }
+  }
+  release_aligned(job.from);
+  release_aligned(job.to);
+  return best * 1e-9;
+}
+
+double resident_mb(void) {
+  long pages = 0, resident = 0;
+  FILE *file = fopen("/proc/self/statm", "re");
+  if (!file) return 0;
+  if (fscanf(file, "%ld %ld", &pages, &resident) != 2) resident = 0;
+  fclose(file);
+  return (double)resident * (double)sysconf(_SC_PAGESIZE) * 1e-6;
+}
+
+static int ascending(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+struct spread spread_of(double *values, size_t n) {
+  qsort(values, n, sizeof *values, ascending);
+  double median = n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+  return (struct spread){median, values[0], values[n - 1]};
+}

@@ -1,0 +1,26 @@
+/* What the machine can do, measured now: the denominators of every share that bench/ prints. */
+#ifndef BENCH_MACHINE_H
+#define BENCH_MACHINE_H
+
+#include "kernels/kernels.h"
+#include "kernels/threads.h"
+
+/* Seconds on a clock that never jumps. */
+double now(void);
+/* The processor's name as the system tells it. */
+void machine_name(char *text, size_t size);
+/* Multiply-adds in registers on every thread of the pool, GFLOP/s (a multiply-add counted as two), best of several
+ * runs. */
+double measure_peak(const struct kernels *kernels, struct threads *pool);
+/* Copying arrays far larger than the caches on every thread, GB/s read plus written, best of several runs. */
+double measure_bandwidth(struct threads *pool);
+/* Resident memory of this process now, MB. */
+double resident_mb(void);
+
+/* The middle value and the span of n measurements; sorts them. */
+struct spread {
+  double median, low, high;
+};
+struct spread spread_of(double *values, size_t n);
+
+#endif
