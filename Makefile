@@ -69,9 +69,92 @@ $(BUILD)/run-tests: $(TEST_OBJECTS) $(LIBRARY_OBJECTS)
 	$(CC) $(SANITIZE) -o $@ $^ $(LDLIBS)
 $(TEST_OBJECTS): WARNINGS += -Wno-missing-prototypes
 
+# All tests, or those whose name or file contains a word: make test TESTS="npy tar"
 .PHONY: test
 test: all $(BUILD)/run-tests
 	$(BUILD)/run-tests --program $(BUILD)/backbones $(TESTS)
+
+# The same tests under the address and undefined-behaviour sanitizers.
+SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+.PHONY: sanitize
+sanitize:
+	$(MAKE) BUILD=$(BUILD)/sanitize SANITIZE="$(SANITIZERS)" all $(BUILD)/sanitize/run-tests
+	$(BUILD)/sanitize/run-tests --program $(BUILD)/sanitize/backbones $(TESTS)
+
+# Each parser's fuzz target for FUZZ_SECONDS (needs clang with libFuzzer). Corpora grow in build/fuzz/corpus.
+FUZZ_SECONDS ?= 20
+FUZZ_TARGETS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+FUZZ_CC ?= clang
+FUZZ_SOURCES = $(filter-out bench/%,$(LIBRARY_SOURCES))
+FUZZ_FLAGS = -std=c11 -D_GNU_SOURCE -I. -g -O1 -fno-sanitize-recover=all
+FUZZ_OBJECTS = $(patsubst %.c,$(BUILD)/fuzz/%.o,$(FUZZ_SOURCES)) \
+               $(patsubst kernels/simd/%.c,$(BUILD)/fuzz/kernels/simd/%_plain.o,$(SIMD_SOURCES))
+$(BUILD)/fuzz/kernels/simd/%_plain.o: kernels/simd/%.c
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(FUZZ_FLAGS) -DISA=plain -DISA_plain=1 -fsanitize=fuzzer-no-link,address,undefined -c -o $@ $<
+$(BUILD)/fuzz/%.o: %.c
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined -c -o $@ $<
+$(BUILD)/fuzz/bin/%: tests/fuzz/%.c $(FUZZ_OBJECTS)
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LDLIBS)
+.PHONY: fuzz
+fuzz: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/bin/%)
+	@for t in $(FUZZ_TARGETS); do \
+	  mkdir -p $(BUILD)/fuzz/corpus/$$t; echo "$$t:"; \
+	  $(BUILD)/fuzz/bin/$$t -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 \
+	    -artifact_prefix=$(BUILD)/fuzz/$$t- $(BUILD)/fuzz/corpus/$$t $(wildcard tests/fixtures/*) 2>$(BUILD)/fuzz/$$t.log \
+	    || { tail -40 $(BUILD)/fuzz/$$t.log; exit 1; }; \
+	  grep -E "number_of_executed_units|peak_rss" $(BUILD)/fuzz/$$t.log; \
+	done
+
+# clang-format, cppcheck and clang-tidy over everything; each must be silent.
+SOURCES = $(wildcard *.c *.h */*.c */*.h kernels/*/*.c kernels/*/*.h tests/fuzz/*.c examples/*.c)
+.PHONY: lint
+lint:
+	clang-format --dry-run --Werror $(SOURCES)
+	cppcheck --quiet --std=c11 --language=c --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+	  -I. -D_GNU_SOURCE -DISA=plain -DISA_plain=1 --suppress=missingIncludeSystem \
+	  $(filter-out tests/%,$(filter %.c,$(SOURCES)))
+	clang-tidy --quiet $(filter-out kernels/simd/% tests/fuzz/%,$(filter %.c,$(SOURCES))) -- -std=c11 -D_GNU_SOURCE -I. \
+	  2>/dev/null
+
+# ---- using it -----------------------------------------------------------------------------------------------------
+.PHONY: demo
+demo: all
+	@sh evaluate/demo/demo.sh $(BUILD)/backbones $(BUILD)/demo
+
+.PHONY: bench
+bench: all
+	$(BUILD)/backbones bench --out $(BUILD)/bench.json
+
+ARCH ?= resnet50
+.PHONY: profile
+profile: all
+	$(BUILD)/backbones profile --arch $(ARCH)
+
+.PHONY: install
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include \
+	  $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 $(BUILD)/backbones $(DESTDIR)$(PREFIX)/bin/backbones
+	install -m 644 $(BUILD)/libbackbones.a $(DESTDIR)$(PREFIX)/lib/libbackbones.a
+	install -m 644 backbones.h $(DESTDIR)$(PREFIX)/include/backbones.h
+	install -m 644 backbones.1 $(DESTDIR)$(PREFIX)/share/man/man1/backbones.1
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e "s|@VERSION@|$$(sed -n 's/#define BACKBONES_VERSION "\(.*\)"/\1/p' backbones.h)|" \
+	  backbones.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/backbones.pc
+
+.PHONY: help
+help:
+	@echo "make            build/backbones and build/libbackbones.a"
+	@echo "make demo       draw photos, extract features, probe them: the main job in a minute"
+	@echo "make test       all tests (TESTS=\"word ...\" for some)"
+	@echo "make bench      throughput of the architectures, table and build/bench.json"
+	@echo "make profile    where the time goes (ARCH=resnet50)"
+	@echo "make lint       clang-format, cppcheck, clang-tidy"
+	@echo "make sanitize   the tests under address and undefined-behaviour sanitizers"
+	@echo "make fuzz       every parser's fuzz target (FUZZ_SECONDS=20 each)"
+	@echo "make install    program, library, header, pkg-config file, man page (PREFIX=/usr/local, DESTDIR=)"
 
 -include $(LIBRARY_OBJECTS:.o=.d) $(TEST_OBJECTS:.o=.d) $(BUILD)/backbones.d
 

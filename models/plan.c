@@ -184,9 +184,9 @@ value plan_pad_shortcut(struct plan *plan, value in, const char *name, int strid
   return add_op(plan, name, op, to);
 }
 
-void plan_output(struct plan *plan, enum output which, value from) { plan->outputs[which] = from; }
+void plan_output(struct plan *plan, enum model_output which, value from) { plan->outputs[which] = from; }
 
-int plan_output_channels(const struct plan *plan, enum output which) {
+int plan_output_channels(const struct plan *plan, enum model_output which) {
   return plan_shape(plan, plan->outputs[which]).channels;
 }
 

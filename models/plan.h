@@ -15,7 +15,7 @@ struct plan;
 typedef int value;
 enum { NO_VALUE = -1 };
 
-enum output { OUTPUT_FEATURES, OUTPUT_LOGITS, OUTPUT_COUNT };
+enum model_output { OUTPUT_FEATURES, OUTPUT_LOGITS, OUTPUT_COUNT };
 
 struct value_shape {
   int height, width, channels;
@@ -36,7 +36,7 @@ value plan_max_pool(struct plan *plan, value in, const char *name, int kernel, i
 value plan_global_average_pool(struct plan *plan, value in, const char *name);
 /* See pad_shortcut() in kernels/pool.h. */
 value plan_pad_shortcut(struct plan *plan, value in, const char *name, int stride, int out_channels);
-void plan_output(struct plan *plan, enum output which, value from);
+void plan_output(struct plan *plan, enum model_output which, value from);
 
 struct value_shape plan_shape(const struct plan *plan, value of);
 struct weights *plan_weights(struct plan *plan);
@@ -44,7 +44,7 @@ struct weights *plan_weights(struct plan *plan);
 /* Check that everything was found, and place the intermediates. FAILED lists every missing or misshapen tensor. */
 int plan_finish(struct plan *plan, error *e);
 /* Channels of an output, 0 when the plan has none. */
-int plan_output_channels(const struct plan *plan, enum output which);
+int plan_output_channels(const struct plan *plan, enum model_output which);
 double plan_flops(const struct plan *plan);         /* per image */
 size_t plan_arena_floats(const struct plan *plan);  /* per image */
 size_t plan_scratch_bytes(const struct plan *plan); /* per thread */
