@@ -15,7 +15,7 @@ int subject_load(struct subject *subject, const char *arch, const char *weights,
     status = engine_load(&subject->engine, &request, e);
     subject->model = subject->engine.model;
   } else {
-    status = model_seeded(&subject->model, arch, 1, e);
+    status = model_seeded(&subject->model, arch, 1, NULL, e);
   }
   subject->load_seconds = now() - begin;
   if (status == OK) subject->info = model_info(subject->model);

@@ -281,7 +281,7 @@ static void run_task(void *context, size_t index, int thread) {
 static int panels_per_block(const struct packed_conv *p, size_t row_tiles, int threads) {
   size_t panel_bytes = (size_t)p->taps * (size_t)p->depth * (size_t)p->kernels->gemm_columns * sizeof(float);
   /* A copied tile should serve several panels, even if their weights then come from L3. */
-  size_t panels = COLUMN_BLOCK_BYTES * (p->copy ? 4 : 1) / panel_bytes;
+  size_t panels = (size_t)(COLUMN_BLOCK_BYTES * (p->copy ? 4 : 1)) / panel_bytes;
   if (panels < 1) panels = 1;
   if (panels > (size_t)p->panels) panels = (size_t)p->panels;
   /* Even blocks, then smaller ones while a thread's share would be coarser than an eighth of the work. */

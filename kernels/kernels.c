@@ -1,6 +1,7 @@
 #include "kernels/kernels.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,9 +66,9 @@ const struct kernels *kernels_select(error *e) {
   const struct kernels *table = kernels_find(wanted);
   if (table) return table;
   char names[256] = "";
+  size_t used = 0;
   for (const char *const *name = kernels_available(); *name; name++) {
-    strcat(names, *names ? ", " : "");
-    strcat(names, *name);
+    used += (size_t)snprintf(names + used, sizeof names - used, used ? ", %s" : "%s", *name);
   }
   fail(e, "BACKBONES_ISA=%.40s: not available here (available: %s)", wanted, names);
   return NULL;

@@ -117,14 +117,17 @@ int model_load(struct model **result, struct checkpoint *checkpoint, const struc
   return OK;
 }
 
-int model_seeded(struct model **result, const char *arch, uint64_t seed, error *e) {
+int model_seeded(struct model **result, const char *arch, uint64_t seed, const struct recipe *recipe, error *e) {
   *result = NULL;
   struct model *model = allocate_zeroed(1, sizeof *model, e);
   if (!model) return FAILED;
   struct weights weights = {.seed = seed};
   int status = architecture_find(arch, &model->architecture, e);
   if (status == OK) {
-    model->architecture.family->default_recipe(&model->architecture, &model->recipe);
+    if (recipe)
+      model->recipe = *recipe;
+    else
+      model->architecture.family->default_recipe(&model->architecture, &model->recipe);
     snprintf(model->scheme, sizeof model->scheme, "seeded");
     status = build(model, &weights, e);
   }

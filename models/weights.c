@@ -46,7 +46,8 @@ void seeded_values(const char *name, uint64_t seed, int dimensions, const int64_
   for (int i = 0; i < dimensions; i++) count *= shape[i];
   double low = -0.2, high = 0.2;
   if (dimensions >= 2) {
-    high = sqrt(3.0 / (double)(count / shape[0]));
+    int64_t fan_in = count / shape[0];
+    high = sqrt(3.0 / (double)fan_in);
     low = -high;
   } else if (ends_with(name, ".weight") || ends_with(name, "running_var")) {
     low = 0.5;

@@ -1,0 +1,191 @@
+/* Seeded models against features that torchvision computed in double (tests/reference/make_model_fixtures.py). */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/kernels.h"
+#include "models/architecture.h"
+#include "models/memory_planner.h"
+#include "models/model.h"
+#include "tests/harness.h"
+
+static const struct fixture_case {
+  const char *arch;
+  int size;
+  bool slow; /* only on the fast instruction sets */
+} cases[] = {
+    {"resnet18", 224, true},        {"resnet34", 64, false},        {"resnet50", 96, false},
+    {"resnet101", 64, true},        {"resnet152", 64, true},        {"wide_resnet50_2", 64, true},
+    {"resnext50_32x4d", 65, false}, {"resnext101_32x8d", 64, true}, {"resnet20_cifar", 32, false},
+    {"resnet56_cifar", 31, false},
+};
+enum { CASES = sizeof cases / sizeof cases[0] };
+
+static float *seeded_picture(int size) {
+  int64_t shape = (int64_t)size * size * 3;
+  float *picture = malloc((size_t)shape * sizeof *picture);
+  seeded_values("input", 1, 1, &shape, picture);
+  for (int64_t i = 0; i < shape; i++) picture[i] *= 10;
+  return picture;
+}
+
+static struct model *seeded_model(const char *arch, int size) {
+  struct recipe recipe = {.height = size, .width = size, .crop_fraction = 1, .std = {1, 1, 1}};
+  struct model *model = NULL;
+  error e = {""};
+  CHECK_MSG(model_seeded(&model, arch, 1, &recipe, &e) == OK, "%s", e.message);
+  return model;
+}
+
+static double largest(const float *values, size_t n) {
+  double most = 0;
+  for (size_t i = 0; i < n; i++) most = fmax(most, fabs((double)values[i]));
+  return most;
+}
+
+/* The worst error as a share of the largest feature: a hundred times stricter than users of float32 need. */
+static const double tolerance = 1e-5;
+
+static void check_case(const struct fixture_case *c, const char *isa) {
+  char name[128];
+  snprintf(name, sizeof name, "models/%s-%d.f32", c->arch, c->size);
+  size_t bytes = 0;
+  float *expected = (float *)(void *)read_file(fixture(name), &bytes);
+  REQUIRE(expected != NULL);
+  struct model *model = seeded_model(c->arch, c->size);
+  if (model) {
+    struct model_info info = model_info(model);
+    size_t d = (size_t)info.features, k = (size_t)info.classes;
+    float *picture = seeded_picture(c->size), *out = calloc(d + k, sizeof *out);
+    error e = {""};
+    struct threads *pool = threads_start(2, &e);
+    struct session *session;
+    CHECK(bytes == (d + k) * sizeof *expected);
+    if (bytes == (d + k) * sizeof *expected && session_start(&session, model, pool, 1, &e) == OK) {
+      session_run(session, picture, 1, out, out + d, NULL);
+      bool near = CHECK_ALL_NEAR(out, expected, d, tolerance * largest(expected, d));
+      near &= CHECK_ALL_NEAR(out + d, expected + d, k, tolerance * largest(expected + d, k));
+      CHECK_MSG(near, "%s on %s", c->arch, isa);
+      session_end(session);
+    }
+    threads_stop(pool);
+    free(picture);
+    free(out);
+    model_free(model);
+  }
+  free(expected);
+}
+
+TEST(models_equal_torchvision) {
+  char *before = getenv("BACKBONES_ISA") ? strdup(getenv("BACKBONES_ISA")) : NULL;
+  for (const char *const *isa = kernels_available(); *isa; isa++) {
+    bool slow_isa = !strcmp(*isa, "plain") || !strcmp(*isa, "reference");
+    setenv("BACKBONES_ISA", *isa, 1);
+    for (int i = 0; i < CASES; i++) {
+      if (!cases[i].slow || !slow_isa) check_case(&cases[i], *isa);
+    }
+  }
+  if (before)
+    setenv("BACKBONES_ISA", before, 1);
+  else
+    unsetenv("BACKBONES_ISA");
+  free(before);
+}
+
+TEST(parameters_and_flops_are_the_published_ones) {
+  /* torchvision's documentation: parameters, and GMACs at 224. */
+  static const struct {
+    const char *arch;
+    int64_t parameters;
+    double gmacs;
+  } known[] = {{"resnet18", 11689512, 1.81},         {"resnet34", 21797672, 3.66},
+               {"resnet50", 25557032, 4.09},         {"resnet101", 44549160, 7.80},
+               {"wide_resnet50_2", 68883240, 11.40}, {"resnext50_32x4d", 25028904, 4.23}};
+  for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+    struct model *model = seeded_model(known[i].arch, 224);
+    REQUIRE(model != NULL);
+    struct model_info info = model_info(model);
+    CHECK_MSG(info.parameters == known[i].parameters, "%s has %lld parameters", info.arch, (long long)info.parameters);
+    CHECK_NEAR(info.gflops / 2, known[i].gmacs, 0.01);
+    model_free(model);
+  }
+}
+
+TEST(bits_do_not_depend_on_threads_batch_or_place) {
+  enum { IMAGES = 5, SIZE = 64 };
+  static const char *const archs[] = {"resnet18", "resnext50_32x4d", "resnet20_cifar"};
+  for (int a = 0; a < 3; a++) {
+    struct model *model = seeded_model(archs[a], SIZE);
+    REQUIRE(model != NULL);
+    size_t d = (size_t)model_info(model).features, picture = SIZE * SIZE * 3;
+    float *input = malloc(IMAGES * picture * sizeof *input), *one = malloc(IMAGES * d * sizeof *one);
+    float *many = malloc(IMAGES * d * sizeof *many);
+    struct random random = {5};
+    random_fill(&random, input, IMAGES * picture);
+    error e = {""};
+    struct threads *single = threads_start(1, &e), *several = threads_start(3, &e);
+    struct session *s1, *s3;
+    REQUIRE(session_start(&s1, model, single, 1, &e) == OK && session_start(&s3, model, several, IMAGES, &e) == OK);
+    session_run(s1, input, IMAGES, one, NULL, NULL);
+    session_run(s3, input, IMAGES, many, NULL, NULL);
+    CHECK(!memcmp(one, many, IMAGES * d * sizeof *one));
+    /* Another place in the batch. */
+    session_run(s3, input + 2 * picture, 3, many, NULL, NULL);
+    CHECK(!memcmp(one + 2 * d, many, 3 * d * sizeof *one));
+    session_end(s1);
+    session_end(s3);
+    threads_stop(single);
+    threads_stop(several);
+    free(input);
+    free(one);
+    free(many);
+    model_free(model);
+  }
+}
+
+TEST(planner_never_overlaps_what_lives_together) {
+  struct random random = {11};
+  for (int round = 0; round < 100; round++) {
+    struct placement p[40];
+    int n = random_between(&random, 1, 40);
+    size_t total, most = 0;
+    for (int i = 0; i < n; i++) {
+      p[i] = (struct placement){.size = (size_t)random_between(&random, 0, 5000)};
+      p[i].first = random_between(&random, 0, 30);
+      p[i].last = p[i].first + random_between(&random, 0, 6);
+    }
+    error e;
+    REQUIRE(place_all(p, (size_t)n, &total, &e) == OK);
+    for (int i = 0; i < n; i++) {
+      CHECK(p[i].offset % 16 == 0 && p[i].offset + p[i].size <= total);
+      if (p[i].offset + p[i].size > most) most = p[i].offset + p[i].size;
+      for (int j = 0; j < i; j++) {
+        bool together = p[i].first <= p[j].last && p[j].first <= p[i].last;
+        bool overlap = p[i].offset < p[j].offset + p[j].size && p[j].offset < p[i].offset + p[i].size;
+        CHECK(!(together && overlap));
+      }
+    }
+    CHECK(most == total);
+  }
+}
+
+TEST(unknown_architectures_are_named_with_the_known_ones) {
+  struct model *model;
+  error e = {""};
+  CHECK(model_seeded(&model, "resnet51", 1, NULL, &e) == FAILED);
+  CHECK_CONTAINS(e.message, "unknown architecture resnet51");
+  CHECK_CONTAINS(e.message, "resnet50");
+}
+
+TEST(inputs_too_small_for_the_network_are_refused) {
+  struct recipe recipe = {.height = 1, .width = 1, .crop_fraction = 1, .std = {1, 1, 1}};
+  struct model *model = NULL;
+  error e = {""};
+  /* One pixel is enough for a ResNet (every stage rounds up), so this runs; zero is not. */
+  CHECK(model_seeded(&model, "resnet18", 1, &recipe, &e) == OK);
+  model_free(model);
+  recipe.height = 0;
+  CHECK(model_seeded(&model, "resnet18", 1, &recipe, &e) == FAILED);
+  CHECK_CONTAINS(e.message, "too small");
+}
