@@ -57,10 +57,9 @@ static void describe(struct row *row, const struct op_info *op, int batch) {
     snprintf(row->kind, sizeof row->kind, "%s %dx%d", op->kind, op->kernel, op->kernel);
   else
     snprintf(row->kind, sizeof row->kind, "%s", op->kind);
-  if (op->groups > 1) {
-    size_t used = strlen(row->kind);
-    snprintf(row->kind + used, sizeof row->kind - used, " grouped");
-  }
+  size_t used = strlen(row->kind);
+  snprintf(row->kind + used, sizeof row->kind - used, "%s%s", op->groups > 1 ? " grouped" : "",
+           op->winograd ? " winograd" : "");
   snprintf(row->shape, sizeof row->shape, "%dx%dx%d -> %dx%dx%d", op->in.height, op->in.width, op->in.channels,
            op->out.height, op->out.width, op->out.channels);
   row->flops = op->flops * batch;

@@ -42,11 +42,27 @@ struct pool_row {
   int kernel, stride, padding, y; /* y: the output row */
 };
 
+/* One tile of a Winograd convolution on its way back: 4x4 pixels of some channels (kernels/winograd.c). */
+struct winograd_output {
+  const float *m; /* [36] products, matrix_stride apart, each whole vectors of channels */
+  ptrdiff_t matrix_stride;
+  int rows, columns; /* pixels of the tile that lie inside the image, 1..4 */
+  int channels;
+  ptrdiff_t pixel_stride, row_stride; /* of out and residual */
+  const float *bias, *residual;       /* or NULL */
+  float *out;
+  enum activation activation;
+};
+
 struct kernels {
   const char *isa;
   int gemm_rows, gemm_columns; /* the register tile */
   int lanes;
   void (*gemm_tile)(const struct gemm_tile *tile);
+  /* v[i, c] (matrices matrix_stride apart) = the input transform of 6x6 pixels of `channels` floats; and its way back.
+   * NULL in the reference: it sums directly. */
+  void (*winograd_input)(const float *const pixels[36], int channels, float *v, ptrdiff_t matrix_stride);
+  void (*winograd_output)(const struct winograd_output *output);
   /* Maximum over the window's pixels that lie inside the image. */
   void (*max_pool_row)(const struct pool_row *row);
   /* out[c] = mean over n pixels of in[n, c]; channels [0, channels), pixels `stride` floats apart. */

@@ -23,6 +23,7 @@ void plan_free(struct plan *plan) {
   for (size_t i = 0; i < plan->op_count; i++) {
     free(plan->ops[i].name);
     conv_release(plan->ops[i].conv);
+    winograd_release(plan->ops[i].winograd);
   }
   free(plan->ops);
   free(plan->values);
@@ -45,7 +46,7 @@ static value add_value(struct plan *plan, struct value_shape shape) {
   return (value)plan->value_count++;
 }
 
-/* Append an operation with a fresh result; takes over op.conv. */
+/* Append an operation with a fresh result; takes over op.conv and op.winograd. */
 static value add_op(struct plan *plan, const char *name, struct op op, struct value_shape shape) {
   error reason;
   op.name = copy_string(name, &reason);
@@ -54,6 +55,7 @@ static value add_op(struct plan *plan, const char *name, struct op op, struct va
       grow((void **)&plan->ops, &plan->op_capacity, plan->op_count, sizeof *plan->ops, &reason) != OK) {
     free(op.name);
     conv_release(op.conv);
+    winograd_release(op.winograd);
     return give_up(plan, &reason);
   }
   op.out = out;
@@ -125,6 +127,7 @@ value plan_conv(struct plan *plan, value in, const char *name, const char *norm,
                            shape.out_channels};
   float *weight, *bias;
   struct packed_conv *conv = NULL;
+  struct packed_winograd *winograd = NULL;
   error reason = {""};
   bool whole = take_conv(w, name, norm, &shape, &weight, &bias);
   if (whole) {
@@ -132,13 +135,21 @@ value plan_conv(struct plan *plan, value in, const char *name, const char *norm,
     int64_t dimensions[4] = {shape.out_channels, shape.in_channels / shape.groups, shape.kernel, shape.kernel};
     weights_observe(w, full_name(tensor, name, "weight"), 4, dimensions, weight);
     weights_observe(w, full_name(tensor, name, "bias"), 1, dimensions, bias);
-    conv = conv_pack(plan->kernels, &shape, weight, bias, &reason);
-    if (!conv) give_up(plan, &reason);
+    if (winograd_pays(plan->kernels, &shape, from.height, from.width))
+      winograd = winograd_pack(plan->kernels, &shape, weight, bias, &reason);
+    else
+      conv = conv_pack(plan->kernels, &shape, weight, bias, &reason);
+    if (!conv && !winograd) give_up(plan, &reason);
   }
   free(weight);
   free(bias);
-  struct op op = {
-      .kind = OP_CONV, .in = in, .residual = residual, .shape = shape, .conv = conv, .activation = activation};
+  struct op op = {.kind = OP_CONV,
+                  .in = in,
+                  .residual = residual,
+                  .shape = shape,
+                  .conv = conv,
+                  .winograd = winograd,
+                  .activation = activation};
   return add_op(plan, name, op, to);
 }
 
@@ -259,8 +270,8 @@ size_t plan_arena_floats(const struct plan *plan) { return plan->arena_floats; }
 size_t plan_scratch_bytes(const struct plan *plan) {
   size_t most = 64;
   for (size_t i = 0; i < plan->op_count; i++) {
-    if (!plan->ops[i].conv) continue;
-    size_t bytes = conv_scratch_bytes(plan->ops[i].conv);
+    const struct op *op = &plan->ops[i];
+    size_t bytes = op->conv ? conv_scratch_bytes(op->conv) : op->winograd ? winograd_scratch_bytes(op->winograd) : 0;
     if (bytes > most) most = bytes;
   }
   return most;
@@ -270,6 +281,7 @@ size_t plan_weight_bytes(const struct plan *plan) {
   size_t bytes = 0;
   for (size_t i = 0; i < plan->op_count; i++) {
     if (plan->ops[i].conv) bytes += conv_packed_bytes(plan->ops[i].conv);
+    if (plan->ops[i].winograd) bytes += winograd_packed_bytes(plan->ops[i].winograd);
   }
   return bytes;
 }
@@ -285,6 +297,7 @@ struct op_info plan_op_info(const struct plan *plan, int index) {
   static const char *const kinds[] = {"conv", "linear", "max_pool", "global_average_pool", "pad_shortcut"};
   const struct op *op = &plan->ops[index];
   struct op_info info = {.name = op->name,
+                         .winograd = op->winograd != NULL,
                          .kind = kinds[op->kind],
                          .in = plan_shape(plan, op->in),
                          .out = plan_shape(plan, op->out),

@@ -60,6 +60,7 @@ struct op_info {
   const char *name, *kind;
   struct value_shape in, out;
   int kernel, stride, groups;
+  bool winograd; /* a convolution by fewer multiplications: its flops are those of the direct sum all the same */
   double flops, activation_bytes; /* per image */
   double weight_bytes;
 };

@@ -2,6 +2,7 @@
 #ifndef MODELS_PLAN_INTERNAL_H
 #define MODELS_PLAN_INTERNAL_H
 
+#include "kernels/winograd.h"
 #include "models/plan.h"
 
 enum { MAX_NAME = 256 };
@@ -12,8 +13,9 @@ struct op {
   enum op_kind kind;
   char *name;
   value in, residual, out;
-  struct conv_shape shape;  /* of a window where there is one */
-  struct packed_conv *conv; /* OP_CONV, OP_LINEAR */
+  struct conv_shape shape;          /* of a window where there is one */
+  struct packed_conv *conv;         /* OP_CONV, OP_LINEAR */
+  struct packed_winograd *winograd; /* OP_CONV where it pays: then conv is NULL */
   enum activation activation;
 };
 

@@ -31,6 +31,11 @@ static void run_op(const struct execution *x, const struct op *op) {
   switch (op->kind) {
     case OP_CONV:
     case OP_LINEAR: {
+      if (op->winograd) {
+        winograd_run(x->pool, op->winograd, x->batch, from.height, from.width, in, source(x, op->residual), out,
+                     op->activation);
+        break;
+      }
       struct conv_run run = {.packed = op->conv,
                              .batch = x->batch,
                              .height = from.height,

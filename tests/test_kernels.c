@@ -8,6 +8,7 @@
 #include "kernels/conv.h"
 #include "kernels/pool.h"
 #include "kernels/reference/reference.h"
+#include "kernels/winograd.h"
 #include "tests/harness.h"
 
 enum { GUARD = 64 };
@@ -145,6 +146,51 @@ TEST(convolutions_of_real_layers_equal_the_reference) {
     struct random random = {7};
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
       check_conv(kernels_find(*isa), pool, &random, shapes[i], 2, 15, 17);
+    }
+  }
+  threads_stop(pool);
+}
+
+/* Winograd's sums cancel: its error is measured against the largest output, not against one element. */
+TEST(winograd_equals_the_reference) {
+  error e = {""};
+  struct threads *pool = threads_start(2, &e);
+  for (const char *const *isa = kernels_available(); *isa; isa++) {
+    const struct kernels *kernels = kernels_find(*isa);
+    struct random random = {21};
+    for (int i = 0; i < 24; i++) {
+      struct conv_shape shape = {.in_channels = random_between(&random, 32, 80),
+                                 .out_channels = random_between(&random, 32, 90),
+                                 .kernel = 3,
+                                 .stride = 1,
+                                 .padding = 1,
+                                 .dilation = 1,
+                                 .groups = 1};
+      int batch = random_between(&random, 1, 2), height = random_between(&random, 13, 24);
+      int width = random_between(&random, 13, 24);
+      if (!winograd_pays(kernels, &shape, height, width)) continue;
+      size_t in_floats = (size_t)(batch * height * width * shape.in_channels);
+      size_t out_floats = (size_t)(batch * height * width * shape.out_channels);
+      float *in = random_floats(&random, in_floats), *bias = random_floats(&random, (size_t)shape.out_channels);
+      float *weight = random_floats(&random, (size_t)(shape.out_channels * shape.in_channels * 9));
+      float *residual = i & 1 ? random_floats(&random, out_floats) : NULL, *expected = malloc(out_floats * 4);
+      enum activation activation = i & 2 ? ACTIVATION_RELU : ACTIVATION_NONE;
+      struct guarded out = guarded_new(out_floats);
+      reference_conv(&shape, in, batch, height, width, weight, bias, residual, activation, expected);
+      struct packed_winograd *packed = winograd_pack(kernels, &shape, weight, bias, &e);
+      REQUIRE(packed && threads_reserve_scratch(pool, winograd_scratch_bytes(packed), &e) == OK);
+      winograd_run(pool, packed, batch, height, width, in, residual, out.data, activation);
+      double most = 0;
+      for (size_t j = 0; j < out_floats; j++) most = fmax(most, fabs((double)expected[j]));
+      CHECK_ALL_NEAR(out.data, expected, out_floats, 1e-5 * most);
+      CHECK(guards_hold(&out));
+      winograd_release(packed);
+      free(in);
+      free(bias);
+      free(weight);
+      free(residual);
+      free(expected);
+      free(out.memory);
     }
   }
   threads_stop(pool);

@@ -17,6 +17,8 @@
 #endif
 
 void ISA_NAME(gemm_tile)(const struct gemm_tile *t);
+void ISA_NAME(winograd_input)(const float *const pixels[36], int channels, float *v, ptrdiff_t matrix_stride);
+void ISA_NAME(winograd_output)(const struct winograd_output *o);
 void ISA_NAME(max_pool_row)(const struct pool_row *row);
 void ISA_NAME(mean_pixels)(const float *in, ptrdiff_t stride, int n, int channels, float *out);
 double ISA_NAME(fma_peak)(long rounds, float *sink);

@@ -1,0 +1,28 @@
+/* Winograd's F(4x4, 3x3): 3x3 convolutions of stride 1 with 4 times fewer multiplications (Lavin and Gray 2015). */
+#ifndef KERNELS_WINOGRAD_H
+#define KERNELS_WINOGRAD_H
+
+#include <stdbool.h>
+
+#include "kernels/conv.h"
+
+struct packed_winograd;
+
+/* Whether it is the faster way for this layer on these kernels. A matter of shapes alone, never of the batch, so that
+ * bits do not depend on it: enough channels to pay for the transforms, enough pixels per image to use the four times
+ * larger weights, and maps that tiles of 4x4 do not overhang much. */
+bool winograd_pays(const struct kernels *kernels, const struct conv_shape *shape, int height, int width);
+
+/* weight: [out, in, 3, 3], bias: [out] or NULL. The shape must be one for which winograd_pays(). */
+struct packed_winograd *winograd_pack(const struct kernels *kernels, const struct conv_shape *shape,
+                                      const float *weight, const float *bias, error *e);
+void winograd_release(struct packed_winograd *packed);
+size_t winograd_packed_bytes(const struct packed_winograd *packed);
+size_t winograd_scratch_bytes(const struct packed_winograd *packed);
+
+/* As conv_run(): in [batch, height, width, in], residual (or NULL) and out [batch, height, width, out]. Errors are some
+ * 10 times those of the direct sum: about 1e-5 of the largest output. */
+void winograd_run(struct threads *pool, const struct packed_winograd *packed, int batch, int height, int width,
+                  const float *in, const float *residual, float *out, enum activation activation);
+
+#endif
