@@ -234,18 +234,17 @@ static int take_samples(struct dataset *dataset, struct level *level, bool label
 static int write_note(struct dataset *dataset, size_t others, size_t special, size_t strays, error *e) {
   if (others + special + strays == 0) return OK;
   char text[256];
-  int used = snprintf(text, sizeof text, "left out:");
+  int used = snprintf(text, sizeof text, "files left out:");
   const char *comma = "";
   const struct {
     size_t count;
     const char *what;
   } parts[] = {{others, "without an image's extension (jpg jpeg png ppm pgm pbm pnm)"},
-               {special, "that are links or devices"},
+               {special, "special (links that lead nowhere or back, devices)"},
                {strays, "beside the class folders"}};
   for (size_t i = 0; i < 3; i++) {
     if (!parts[i].count) continue;
-    used += snprintf(text + used, sizeof text - (size_t)used, "%s %zu file%s %s", comma, parts[i].count,
-                     parts[i].count == 1 ? "" : "s", parts[i].what);
+    used += snprintf(text + used, sizeof text - (size_t)used, "%s %zu %s", comma, parts[i].count, parts[i].what);
     comma = ",";
   }
   dataset->note = copy_string(text, e);
