@@ -45,7 +45,9 @@ static int flush_output(int status) {
 }
 
 int main(int argc, char **argv) {
-  signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error, reported like any other */
+  /* A closed pipe and a file size limit are write errors, reported like any other. */
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);
   if (argc < 2) {
     print_overview(stderr);
     return BACKBONES_USAGE;

@@ -94,13 +94,32 @@ static int load_from(struct engine *engine, struct checkpoint *checkpoint, const
   return OK;
 }
 
-int engine_load(struct engine *engine, const struct engine_request *request, error *e) {
-  *engine = (struct engine){.threads = request->threads ? request->threads : usable_cores()};
-  double begin = now();
+static int load_file(struct engine *engine, const struct engine_request *request, error *e) {
   struct checkpoint checkpoint;
   if (checkpoint_open(&checkpoint, request->path, e) != OK) return FAILED;
   int status = load_from(engine, &checkpoint, request, e);
   checkpoint_close(&checkpoint);
+  return status;
+}
+
+/* "seeded:ARCH": random weights, the same on every machine, to compare trained ones with. */
+static const char seeded_prefix[] = "seeded:";
+
+static int load_seeded(struct engine *engine, const struct engine_request *request, error *e) {
+  const char *arch = request->path + sizeof seeded_prefix - 1;
+  struct recipe recipe;
+  if (architecture_recipe(arch, &recipe, e) != OK) return USAGE;
+  if (change_recipe(&recipe, request, e) != OK) return FAILED;
+  if (model_seeded(&engine->model, arch, 1, &recipe, e) != OK) return FAILED;
+  engine->info = model_info(engine->model);
+  return OK;
+}
+
+int engine_load(struct engine *engine, const struct engine_request *request, error *e) {
+  *engine = (struct engine){.threads = request->threads ? request->threads : usable_cores()};
+  double begin = now();
+  bool seeded = !strncmp(request->path, seeded_prefix, sizeof seeded_prefix - 1);
+  int status = seeded ? load_seeded(engine, request, e) : load_file(engine, request, e);
   if (status == OK && !(engine->path = copy_string(request->path, e))) status = FAILED;
   engine->load_seconds = now() - begin;
   if (status != OK) engine_free(engine);

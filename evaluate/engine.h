@@ -30,16 +30,18 @@ struct engine_request {
 };
 
 /* The options that every such command shares, and their reading into a request. */
-#define ENGINE_OPTIONS                                                                                    \
-  {"--weights", 'w', "WEIGHTS", "a .safetensors file, a converted file, or a folder as hubs lay it out"}, \
-      {"--arch", 0, "NAME", "the architecture, when the checkpoint does not tell"},                       \
-      {"--threads", 't', "N", "threads (default: every core this process may use)"},                      \
-      {"--input-size", 0, "N", "side of the model's input, instead of the checkpoint's"},                 \
-      {"--crop", 0, "F", "crop fraction, instead of the checkpoint's"},                                   \
-      {"--interpolation", 0, "NAME", "nearest, bilinear or bicubic, instead of the checkpoint's"},        \
-      {"--crop-mode", 0, "NAME", "center, squash or none, instead of the checkpoint's"},                  \
-      {"--mean", 0, "R,G,B", "mean of pixels in [0, 1], instead of the checkpoint's"}, {                  \
-    "--std", 0, "R,G,B", "standard deviation, likewise"                                                   \
+#define ENGINE_OPTIONS                                                                             \
+  {"--weights", 'w', "WEIGHTS",                                                                    \
+   "a .safetensors file, a converted file, a folder as hubs lay it out,\n"                         \
+   "or seeded:ARCH for random weights"},                                                           \
+      {"--arch", 0, "NAME", "the architecture, when the checkpoint does not tell"},                \
+      {"--threads", 't', "N", "threads (default: every core this process may use)"},               \
+      {"--input-size", 0, "N", "side of the model's input, instead of the checkpoint's"},          \
+      {"--crop", 0, "F", "crop fraction, instead of the checkpoint's"},                            \
+      {"--interpolation", 0, "NAME", "nearest, bilinear or bicubic, instead of the checkpoint's"}, \
+      {"--crop-mode", 0, "NAME", "center, squash or none, instead of the checkpoint's"},           \
+      {"--mean", 0, "R,G,B", "mean of pixels in [0, 1], instead of the checkpoint's"}, {           \
+    "--std", 0, "R,G,B", "standard deviation, likewise"                                            \
   }
 int engine_read_options(const struct arguments *arguments, struct engine_request *request, error *e);
 

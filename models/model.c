@@ -117,6 +117,13 @@ int model_load(struct model **result, struct checkpoint *checkpoint, const struc
   return OK;
 }
 
+int architecture_recipe(const char *arch, struct recipe *recipe, error *e) {
+  struct architecture architecture;
+  if (architecture_find(arch, &architecture, e) != OK) return FAILED;
+  architecture.family->default_recipe(&architecture, recipe);
+  return OK;
+}
+
 int model_seeded(struct model **result, const char *arch, uint64_t seed, const struct recipe *recipe, error *e) {
   *result = NULL;
   struct model *model = allocate_zeroed(1, sizeof *model, e);

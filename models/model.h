@@ -35,6 +35,8 @@ int model_load(struct model **model, struct checkpoint *checkpoint, const struct
 /* The recipe that model_load() would give, for callers that change it: the checkpoint's own, else the default of its
  * architecture. */
 int model_recipe(const struct checkpoint *checkpoint, const char *arch, struct recipe *recipe, error *e);
+/* The default recipe of a named architecture. */
+int architecture_recipe(const char *arch, struct recipe *recipe, error *e);
 /* The same with seeded random weights (bench, tests); recipe NULL: the architecture's default. */
 int model_seeded(struct model **model, const char *arch, uint64_t seed, const struct recipe *recipe, error *e);
 void model_free(struct model *model);
