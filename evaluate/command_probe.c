@@ -1,0 +1,264 @@
+/* `backbones probe`: how good features are, by logistic regression. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "evaluate/dataset_parts.h"
+#include "evaluate/options.h"
+#include "evaluate/output.h"
+#include "evaluate/probe.h"
+#include "weights-tools/json.h"
+
+struct run {
+  const char *train_folder, *test_folder, *val_folder, *out;
+  struct probe_options options;
+  double *C;
+  int threads;
+  bool json;
+  struct feature_set train, test, val;
+  struct probe_result result;
+  double seconds;
+};
+
+static int read_options(const struct arguments *arguments, struct run *run, error *e) {
+  long long threads = 0, iterations = LOGISTIC_MAX_ITERATIONS, seed = 0;
+  static const double one = 1;
+  run->options = (struct probe_options){.C = &one, .C_count = 1, .tolerance = LOGISTIC_TOLERANCE};
+  size_t count = 0;
+  int status = option_required(arguments, "--train", &run->train_folder, e);
+  if (status == OK) status = option_required(arguments, "--test", &run->test_folder, e);
+  if (status == OK) status = option_reals(arguments, "--C", 0, 1e300, &run->C, &count, e);
+  if (status == OK) status = option_integer(arguments, "--max-iterations", 1, 100000000, &iterations, e);
+  if (status == OK) status = option_real(arguments, "--tolerance", 1e-15, 0.1, &run->options.tolerance, e);
+  if (status == OK) status = option_integer(arguments, "--threads", 1, 1024, &threads, e);
+  if (status == OK) status = option_integer(arguments, "--seed", 0, INT64_MAX, &seed, e);
+  for (size_t i = 0; status == OK && i < count; i++) {
+    if (!(run->C[i] > 0)) status = usage_error(e, "--C %g: must be greater than 0", run->C[i]);
+  }
+  if (count) {
+    run->options.C = run->C;
+    run->options.C_count = count;
+  }
+  run->val_folder = option_text(arguments, "--val");
+  run->out = option_text(arguments, "--out");
+  run->options.standardize = option_given(arguments, "--standardize");
+  run->options.max_iterations = (int)iterations;
+  run->options.seed = (uint64_t)seed;
+  run->threads = (int)threads;
+  run->json = option_given(arguments, "--json");
+  if (status == OK && run->out && !*run->out) status = usage_error(e, "--out is empty");
+  if (status == OK && run->val_folder && run->options.C_count < 2) {
+    status = usage_error(e, "--val chooses among several --C: there is only one");
+  }
+  return status;
+}
+
+/* ---- results ------------------------------------------------------------------------------------------------------
+ */
+
+static void write_json(struct json_writer *w, const struct run *run) {
+  const struct probe_result *r = &run->result;
+  json_begin_object(w);
+  json_key(w, "n_test"), json_integer(w, (int64_t)r->test.n);
+  json_key(w, "correct"), json_integer(w, (int64_t)r->test.correct);
+  json_key(w, "top1"), json_number(w, r->test.top1);
+  json_key(w, "top5"), json_number(w, r->test.top5);
+  json_key(w, "mean_per_class"), json_number(w, r->test.mean_per_class);
+  json_key(w, "nll"), json_number(w, r->test.nll);
+  json_key(w, "ece"), json_number(w, r->test.ece);
+  json_key(w, "C"), json_number(w, r->C);
+  json_key(w, "n_train"), json_integer(w, (int64_t)run->train.n);
+  json_key(w, "d"), json_integer(w, (int64_t)run->train.d);
+  json_key(w, "classes"), json_integer(w, run->train.classes);
+  json_key(w, "standardize"), json_boolean(w, run->options.standardize);
+  json_key(w, "objective"), json_number(w, r->model.objective);
+  json_key(w, "iterations"), json_integer(w, r->model.iterations);
+  json_key(w, "converged"), json_boolean(w, r->model.converged);
+  json_key(w, "seconds"), json_number(w, run->seconds);
+  json_key(w, "C_path"), json_begin_array(w);
+  for (size_t i = 0; i < r->trial_count; i++) {
+    const struct probe_trial *trial = &r->trials[i];
+    json_begin_object(w);
+    json_key(w, "C"), json_number(w, trial->C);
+    json_key(w, "n_val"), json_integer(w, (int64_t)trial->metrics.n);
+    json_key(w, "top1"), json_number(w, trial->metrics.top1);
+    json_key(w, "nll"), json_number(w, trial->metrics.nll);
+    json_key(w, "iterations"), json_integer(w, trial->iterations);
+    json_key(w, "converged"), json_boolean(w, trial->converged);
+    json_end_object(w);
+  }
+  json_end_array(w);
+  json_end_object(w);
+}
+
+static void print_text(const struct run *run) {
+  const struct probe_result *r = &run->result;
+  for (size_t i = 0; i < r->trial_count; i++) {
+    const struct probe_trial *trial = &r->trials[i];
+    printf("C %-10g top-1 %.4f  NLL %.5f  on %zu held-out rows, %d iterations%s\n", trial->C, trial->metrics.top1,
+           trial->metrics.nll, trial->metrics.n, trial->iterations, trial->converged ? "" : " (not converged)");
+  }
+  printf("train %s: %zu rows of %zu features, %d classes; C %g, %d iterations, %.1f s\n", run->train_folder,
+         run->train.n, run->train.d, run->train.classes, r->C, r->model.iterations, run->seconds);
+  printf("test  %s: %zu of %zu correct\n", run->test_folder, r->test.correct, r->test.n);
+  printf("top-1 %.4f  top-5 %.4f  mean per class %.4f  NLL %.5f  ECE %.5f\n", r->test.top1, r->test.top5,
+         r->test.mean_per_class, r->test.nll, r->test.ece);
+}
+
+/* Rows of doubles as a float32 array; columns 0: one dimension. */
+static int write_array(const char *folder, const char *name, const double *values, size_t rows, size_t columns,
+                       error *e) {
+  char *path = join_path(folder, name, e);
+  size_t width = columns ? columns : 1;
+  float *row = path ? allocate(width, sizeof *row, e) : NULL;
+  struct npy_writer *writer = NULL;
+  int status = row ? npy_create(&writer, path, DTYPE_F32, columns, e) : FAILED;
+  for (size_t i = 0; status == OK && i < rows; i++) {
+    for (size_t j = 0; j < width; j++) row[j] = (float)values[i * width + j];
+    status = npy_append(writer, row, 1, e);
+  }
+  if (status == OK) {
+    status = npy_commit(writer, e);
+  } else {
+    npy_abandon(writer);
+  }
+  free(row);
+  free(path);
+  return status;
+}
+
+static int write_predictions(const struct run *run, error *e) {
+  char *path = join_path(run->out, "predictions.tsv", e);
+  struct output output;
+  int status = path ? output_open(&output, path, e) : FAILED;
+  if (status == OK) {
+    fprintf(output.stream, "label\tpredicted\tprobability\n");
+    for (size_t i = 0; i < run->test.n; i++) {
+      fprintf(output.stream, "%d\t%d\t%.6f\n", run->test.labels[i], run->result.choices[i], run->result.confidences[i]);
+    }
+    status = output_commit(&output, e);
+  }
+  free(path);
+  return status;
+}
+
+/* result.json comes last: where it is, all is. */
+static int write_result(const struct run *run, error *e) {
+  char *path = join_path(run->out, "result.json", e);
+  struct output output;
+  int status = path ? output_open(&output, path, e) : FAILED;
+  if (status == OK) {
+    struct json_writer w = json_writer_to(output.stream);
+    write_json(&w, run);
+    status = json_writer_finish(&w, e);
+    if (status == OK) {
+      status = output_commit(&output, e);
+    } else {
+      output_abandon(&output);
+    }
+  }
+  free(path);
+  return status;
+}
+
+static int write_folder(const struct run *run, error *e) {
+  const struct logistic_model *model = &run->result.model;
+  int status = write_array(run->out, "weights.npy", model->weights, (size_t)model->classes, model->d, e);
+  if (status == OK) status = write_array(run->out, "bias.npy", model->bias, (size_t)model->classes, 0, e);
+  if (status == OK) status = write_predictions(run, e);
+  return status == OK ? write_result(run, e) : status;
+}
+
+/* The folder is made before the work, so that a wrong name costs no time. */
+static int prepare_folder(const struct run *run, error *e) {
+  if (!run->out) return OK;
+  char *path = join_path(run->out, "result.json", e);
+  if (!path) return FAILED;
+  int status = OK;
+  if (access(path, F_OK) == 0) {
+    status = fail(e, "%s: holds a result already; choose another folder or remove it", run->out);
+  }
+  free(path);
+  return status == OK ? output_make_folder(run->out, e) : status;
+}
+
+static void warn(const struct run *run) {
+  bool converged = run->result.model.converged;
+  for (size_t i = 0; i < run->result.trial_count; i++) converged &= run->result.trials[i].converged;
+  if (!converged) {
+    fprintf(stderr, "warning: the fit stopped at %d iterations before its optimum (--max-iterations)\n",
+            run->options.max_iterations);
+  }
+}
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int run_command(const struct arguments *arguments, error *e) {
+  struct run run = {0};
+  struct threads *pool = NULL;
+  int status = read_options(arguments, &run, e);
+  if (status == OK) status = feature_set_open(&run.train, run.train_folder, e);
+  if (status == OK) status = feature_set_open(&run.test, run.test_folder, e);
+  if (status == OK && run.val_folder) status = feature_set_open(&run.val, run.val_folder, e);
+  if (status == OK) status = prepare_folder(&run, e);
+  if (status == OK && !(pool = threads_start(run.threads, e))) status = FAILED;
+  if (status == OK) {
+    double begin = now();
+    status = probe_run(&run.result, &run.train, run.val_folder ? &run.val : NULL, &run.test, &run.options, pool, e);
+    run.seconds = now() - begin;
+  }
+  if (status == OK && run.out) status = write_folder(&run, e);
+  if (status == OK) {
+    warn(&run);
+    if (run.json) {
+      struct json_writer w = json_writer_to(stdout);
+      write_json(&w, &run);
+      status = json_writer_finish(&w, e);
+    } else {
+      print_text(&run);
+    }
+  }
+  probe_free(&run.result);
+  feature_set_close(&run.train);
+  feature_set_close(&run.test);
+  feature_set_close(&run.val);
+  threads_stop(pool);
+  free(run.C);
+  return status;
+}
+
+static const struct option options[] = {
+    {"--train", 0, "DIR", "features to learn from, as `features` writes them"},
+    {"--test", 0, "DIR", "features to evaluate on"},
+    {"--val", 0, "DIR", "features to choose C on (default: a held-out fifth of every class of train)"},
+    {"--C", 0, "LIST",
+     "inverse strength of the L2 penalty, as scikit-learn's C (default 1); of several, as in\n"
+     "0.1,1,10, the best on --val is taken and fitted on all of train"},
+    {"--standardize", 0, NULL, "scale every feature to mean 0 and deviation 1 on train"},
+    {"--out", 'o', "DIR", "write weights.npy, bias.npy, predictions.tsv and result.json there"},
+    {"--max-iterations", 0, "N", "L-BFGS iterations of a fit (default 5000)"},
+    {"--tolerance", 0, "T", "end when the gradient is this part of its start (default 1e-6)"},
+    {"--threads", 't', "N", "threads (default: every usable core); no effect on results"},
+    {"--seed", 0, "S", "of the held-out fifth (default 0)"},
+    {"--json", 0, NULL, "print one JSON object"},
+    {0},
+};
+
+extern const struct command command_probe;
+const struct command command_probe = {
+    .name = "probe",
+    .usage = "--train DIR --test DIR [options]",
+    .summary = "accuracy of a linear classifier on extracted features",
+    .details =
+        "Multinomial logistic regression, C * sum of losses + 1/2 * squared norm of the weights, the bias\n"
+        "unpenalised, fitted to its optimum by L-BFGS in double precision. Reports top-1, top-5, the mean of\n"
+        "the classes' recalls, the mean negative log likelihood and the expected calibration error (15 bins).",
+    .options = options,
+    .run = run_command,
+};
