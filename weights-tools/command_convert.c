@@ -158,17 +158,20 @@ static int write_file(const char *path, struct collection *collection, const str
 
 static void report(const char *path, const struct checkpoint *checkpoint, const struct model_info *info,
                    const struct collection *collection) {
-  size_t bytes = 0, unused = 0;
+  size_t bytes = 0, counters = 0;
   for (size_t i = 0; i < collection->count; i++) bytes += collection->tensors[i].bytes;
   printf("%s: %s from %s names, %zu tensors, %.1f MB\n", path, info->arch, info->scheme, collection->count,
          (double)bytes / 1e6);
-  for (size_t i = 0; i < checkpoint->count; i++) unused += !checkpoint->tensors[i].used;
-  if (unused > 0) printf("not used (%zu):\n", unused);
   for (size_t i = 0; i < checkpoint->count; i++) {
     const struct tensor *t = &checkpoint->tensors[i];
-    if (!t->used)
-      printf("  %s%s\n", t->source_name, tensor_is_harmless(t) ? " (a counter, needed for training only)" : "");
+    if (t->used) continue;
+    if (tensor_is_harmless(t)) {
+      counters++;
+    } else {
+      printf("not used: %s\n", t->source_name);
+    }
   }
+  if (counters > 0) printf("not used: %zu num_batches_tracked, counters of training\n", counters);
 }
 
 static int convert(struct checkpoint *checkpoint, const char *arch, const char *out, bool bf16, error *e) {
