@@ -30,8 +30,7 @@ static int join(char path[MAX_PATH_BYTES], const char *folder, const char *name,
   return length < MAX_PATH_BYTES ? OK : fail(e, "%s: the path is too long", folder);
 }
 
-/* ---- what lies in the folder already ------------------------------------------------------------------------------
- */
+/* ---- what lies in the folder already --------------------------------------------------------------------------- */
 /* The levels of a set's folders; what an entry may be called, and what it is, follows from the level. */
 enum level { FOREIGN, TOP, HIDDEN, SPLIT, CLASS, PICTURE };
 
@@ -111,8 +110,7 @@ static int remove_hidden(const char *folder, error *e) {
   return status;
 }
 
-/* ---- drawing ------------------------------------------------------------------------------------------------------
- */
+/* ---- drawing --------------------------------------------------------------------------------------------------- */
 struct work {
   const struct demo_data *data;
   const char *folder;

@@ -118,8 +118,7 @@ static const struct shape *const shapes[DEMO_CLASSES / 2] = {&butterfly, &fish, 
 static double smaller(double a, double b) { return a < b ? a : b; }
 static double larger(double a, double b) { return a > b ? a : b; }
 
-/* ---- distances: negative inside, in the units of the coordinates ---------------------------------------------------
- */
+/* ---- distances: negative inside, in the units of the coordinates ----------------------------------------------- */
 static double segment_distance(struct point p, struct point a, struct point b) {
   double ex = b.x - a.x, ey = b.y - a.y, dx = p.x - a.x, dy = p.y - a.y;
   double length = ex * ex + ey * ey;
@@ -160,8 +159,7 @@ static double polygon_distance(struct point p, const struct edge *edges, int n) 
   return inside ? -sqrt(nearest) : sqrt(nearest);
 }
 
-/* ---- the scene ----------------------------------------------------------------------------------------------------
- */
+/* ---- the scene ------------------------------------------------------------------------------------------------- */
 /* Where a thing stands: turned, stretched, maybe mirrored, and moved. */
 struct placement {
   struct point centre, turn; /* turn: unit vector that the thing's x axis points along */
@@ -251,15 +249,15 @@ static void place_object(struct object *object, const struct shape *shape, enum 
   object->shape = shape;
   struct point outline[MAX_OUTLINE];
   for (int i = 0; i < shape->points; i++) { /* no two of a kind are alike */
-    outline[i] = shape->outline[i];
-    bool twin =
-        i > 0 && shape->outline[i].x == shape->outline[i - 1].x && shape->outline[i].y == shape->outline[i - 1].y;
-    if (twin) {
+    struct point p = shape->outline[i];
+    bool twin = i > 0 && p.x == shape->outline[i - 1].x && p.y == shape->outline[i - 1].y;
+    if (twin) { /* stays one corner */
       outline[i] = outline[i - 1];
       continue;
     }
-    outline[i].x += generator_real(generator, -0.04, 0.04);
-    outline[i].y += generator_real(generator, -0.04, 0.04);
+    p.x += generator_real(generator, -0.04, 0.04);
+    p.y += generator_real(generator, -0.04, 0.04);
+    outline[i] = p;
   }
   draw_field(object, outline, cut_corners(outline, shape->points));
 
@@ -316,7 +314,7 @@ static void place_before(struct prop *prop, const struct object *object, struct 
   }
 }
 
-/* Something lies clear of the background: neither colour of the skin is close to both of the ground's. */
+/* A person must be able to see it: both colours of the skin lie clear of the background's middle one. */
 static bool stands_out(const struct texture *skin, const struct texture *ground) {
   struct colour middle = colour_mix(ground->colours[0], ground->colours[1], 0.5);
   return colour_distance(skin->colours[0], middle) > 0.33 && colour_distance(skin->colours[1], middle) > 0.33;
@@ -331,7 +329,7 @@ static void compose(struct scene *scene, int class_index, struct generator *gene
   } while (!stands_out(&scene->object.skin, &scene->background));
   scene->behind_count = generator_integer(generator, 0, MAX_BEHIND);
   for (int i = 0; i < scene->behind_count; i++) place_prop(&scene->behind[i], generator);
-  scene->before_count = generator_integer(generator, 0, MAX_BEFORE * 2) / 2; /* mostly none or one */
+  scene->before_count = generator_integer(generator, 0, MAX_BEFORE * 2) / 2; /* two are rare */
   for (int i = 0; i < scene->before_count; i++) place_before(&scene->before[i], &scene->object, generator);
   scene->light = generator_direction(generator);
   scene->light_slope = generator_real(generator, 0.05, 0.3);
@@ -341,8 +339,7 @@ static void compose(struct scene *scene, int class_index, struct generator *gene
   scene->grain = generator_real(generator, 0.01, 0.04);
 }
 
-/* ---- colours of a point --------------------------------------------------------------------------------------------
- */
+/* ---- colours of a point ---------------------------------------------------------------------------------------- */
 static double prop_distance(const struct prop *prop, struct point q) {
   double radius = sqrt(q.x * q.x + q.y * q.y), x = fabs(q.x), y = fabs(q.y);
   switch (prop->kind) {

@@ -2,8 +2,7 @@
 
 #include <math.h>
 
-/* ---- numbers ------------------------------------------------------------------------------------------------------
- */
+/* ---- numbers --------------------------------------------------------------------------------------------------- */
 static uint64_t scramble(uint64_t z) {
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
   z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
@@ -61,8 +60,7 @@ double noise(uint64_t seed, double x, double y) {
          0.14 * value_noise(seed + 2, 4 * x, 4 * y);
 }
 
-/* ---- colours ------------------------------------------------------------------------------------------------------
- */
+/* ---- colours --------------------------------------------------------------------------------------------------- */
 struct colour colour_mix(struct colour a, struct colour b, double t) {
   return (struct colour){mix(a.r, b.r, t), mix(a.g, b.g, t), mix(a.b, b.b, t)};
 }
@@ -109,8 +107,7 @@ void colour_pair(struct generator *generator, double least, double most, struct 
   } while (gap < least || gap > most);
 }
 
-/* ---- textures -----------------------------------------------------------------------------------------------------
- */
+/* ---- textures -------------------------------------------------------------------------------------------------- */
 struct texture texture_random(struct generator *generator, enum texture_kind kind, double least_contrast,
                               double most_contrast) {
   struct texture texture = {.kind = kind};

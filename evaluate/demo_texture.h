@@ -8,8 +8,7 @@
 
 #include <stdint.h>
 
-/* ---- numbers ------------------------------------------------------------------------------------------------------
- */
+/* ---- numbers --------------------------------------------------------------------------------------------------- */
 struct generator { /* splitmix64 */
   uint64_t state;
 };
@@ -30,8 +29,7 @@ double ramp(double x, double edge, double width);
 /* Smooth noise in [0, 1], three octaves; features are about one unit wide. */
 double noise(uint64_t seed, double x, double y);
 
-/* ---- colours ------------------------------------------------------------------------------------------------------
- */
+/* ---- colours --------------------------------------------------------------------------------------------------- */
 struct colour { /* 0..1 */
   double r, g, b;
 };
@@ -41,8 +39,7 @@ double colour_distance(struct colour a, struct colour b);
 /* Two colours of any hue whose brightness (luma, 0..1) differs by at least `least`, and at most `most`. */
 void colour_pair(struct generator *generator, double least, double most, struct colour pair[2]);
 
-/* ---- textures -----------------------------------------------------------------------------------------------------
- */
+/* ---- textures -------------------------------------------------------------------------------------------------- */
 enum texture_kind { PLAIN, STRIPES, SPOTS, CHECKS, WOOD, CLOUDS, GRASS, PEBBLES, BRICKS, TEXTURE_KINDS };
 
 struct texture {
