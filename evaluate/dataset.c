@@ -178,7 +178,8 @@ int dataset_open(struct dataset *dataset, const char *data, error *e) {
   if (status != OK) {
     /* file_open() and others that see a path have named it already. */
     size_t length = path ? strlen(path) : 0;
-    bool named = e && length && !strncmp(e->message, path, length) && e->message[length] == ':';
+    bool named =
+        e && length && !strncmp(e->message, path, length) && (e->message[length] == ':' || e->message[length] == '/');
     if (!named) fail_within(e, "%s", data);
     dataset_close(dataset);
   }

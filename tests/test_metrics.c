@@ -1,0 +1,59 @@
+/* Metrics on cases small enough to work out by hand. */
+#include "evaluate/metrics.h"
+
+#include <math.h>
+
+#include "tests/harness.h"
+
+TEST(metrics_of_a_small_set) {
+  /* Logarithms of probabilities: softmax gives them back. */
+  const double p[4][3] = {{0.7, 0.2, 0.1}, {0.5, 0.3, 0.2}, {0.1, 0.1, 0.8}, {0.2, 0.6, 0.2}};
+  const int labels[4] = {0, 1, 2, 1};
+  double scores[12], confidences[4];
+  for (int i = 0; i < 12; i++) scores[i] = log(p[i / 3][i % 3]) + 5;
+  int choices[4];
+  int64_t confusion[9];
+  struct metrics m;
+  error e;
+  REQUIRE(metrics_compute(&m, scores, labels, 4, 3, confusion, choices, confidences, &e) == OK);
+  CHECK(m.n == 4 && m.correct == 3);
+  CHECK_NEAR(m.top1, 0.75, 1e-15);
+  CHECK_NEAR(m.top5, 1, 0);
+  CHECK_NEAR(m.mean_per_class, (1 + 0.5 + 1) / 3, 1e-15);
+  CHECK_NEAR(m.nll, -(log(0.7) + log(0.3) + log(0.8) + log(0.6)) / 4, 1e-12);
+  /* Four bins with one sample each: |1 - 0.7|, |0 - 0.5|, |1 - 0.8|, |1 - 0.6|. */
+  CHECK_NEAR(m.ece, (0.3 + 0.5 + 0.2 + 0.4) / 4, 1e-12);
+  CHECK(choices[0] == 0 && choices[1] == 0 && choices[2] == 2 && choices[3] == 1);
+  CHECK_NEAR(confidences[2], 0.8, 1e-12);
+  const int64_t expected[9] = {1, 0, 0, 1, 1, 0, 0, 0, 1};
+  for (int i = 0; i < 9; i++) CHECK_MSG(confusion[i] == expected[i], "confusion[%d]", i);
+}
+
+TEST(metrics_ties_go_to_the_smaller_index) {
+  const double scores[2 * 7] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+  struct metrics m;
+  error e;
+  REQUIRE(metrics_compute(&m, scores, (const int[]){0, 4}, 2, 7, NULL, NULL, NULL, &e) == OK);
+  CHECK(m.correct == 1);
+  CHECK_NEAR(m.top5, 1, 0);
+  REQUIRE(metrics_compute(&m, scores, (const int[]){5, 6}, 2, 7, NULL, NULL, NULL, &e) == OK);
+  CHECK(m.correct == 0);
+  CHECK_NEAR(m.top5, 0, 0);
+}
+
+TEST(metrics_of_certain_and_of_useless_scores) {
+  /* A confidence of exactly 1 has a bin of its own; huge scores overflow nothing. */
+  const double certain[4] = {1e300, -1e300, 0, 1000};
+  struct metrics m;
+  error e;
+  REQUIRE(metrics_compute(&m, certain, (const int[]){0, 1}, 2, 2, NULL, NULL, NULL, &e) == OK);
+  CHECK(m.correct == 2);
+  CHECK_NEAR(m.nll, 0, 1e-300);
+  CHECK_NEAR(m.ece, 0, 0);
+  const double broken[2] = {NAN, 1};
+  for (int label = 0; label < 2; label++) {
+    REQUIRE(metrics_compute(&m, broken, &label, 1, 2, NULL, NULL, NULL, &e) == OK);
+    CHECK_MSG(m.correct == 0, "a NaN is never right");
+  }
+  CHECK(metrics_compute(&m, certain, (const int[]){0}, 0, 2, NULL, NULL, NULL, &e) == FAILED);
+}
