@@ -126,20 +126,18 @@ TEST(json_depth_is_limited) {
 TEST(json_number_length_is_limited) {
   char text[JSON_MAX_NUMBER_LENGTH + 2];
   memset(text, '1', sizeof text);
-  memcpy(text, "0.", 2);
+  text[0] = '0';
+  text[1] = '.';
   CHECK_STRING(refusal(text, JSON_MAX_NUMBER_LENGTH), "accepted");
   CHECK_CONTAINS(refusal(text, JSON_MAX_NUMBER_LENGTH + 1), "too many digits");
 }
 
 TEST(json_values_are_limited) {
-  size_t size = 2 * (size_t)JSON_MAX_VALUES + 1;
-  char *text = malloc(size);
-  REQUIRE(text);
-  for (size_t i = 0; i < size; i++) text[i] = i % 2 ? '1' : ',';
+  static char text[2 * JSON_MAX_VALUES + 1];
+  for (size_t i = 0; i < sizeof text; i++) text[i] = i % 2 ? '1' : ',';
   text[0] = '[';
-  text[size - 1] = ']';
-  CHECK_CONTAINS(refusal(text, size), "more values than are allowed");
-  free(text);
+  text[sizeof text - 1] = ']';
+  CHECK_CONTAINS(refusal(text, sizeof text), "more values than are allowed");
 }
 
 TEST(json_lookups) {

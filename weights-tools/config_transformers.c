@@ -10,11 +10,18 @@
 static const struct resnet {
   const char *arch;
   bool bottleneck;
-  double depths[4];
+  int depths[4];
 } resnets[] = {
     {"resnet18", false, {2, 2, 2, 2}}, {"resnet34", false, {3, 4, 6, 3}},  {"resnet26", true, {2, 2, 2, 2}},
     {"resnet50", true, {3, 4, 6, 3}},  {"resnet101", true, {3, 4, 23, 3}}, {"resnet152", true, {3, 8, 36, 3}},
 };
+
+static bool has_depths(const struct resnet *r, const double depths[static 4]) {
+  for (int i = 0; i < 4; i++) {
+    if (r->depths[i] != depths[i]) return false;
+  }
+  return true;
+}
 
 /* ResNetConfig. An unusual depth or width keeps arch NULL: names and shapes decide. */
 static int read_resnet(struct checkpoint *checkpoint, const struct json *config, error *e) {
@@ -36,7 +43,7 @@ static int read_resnet(struct checkpoint *checkpoint, const struct json *config,
   if (stem != 64 || widths[0] != (bottleneck ? 256 : 64)) return OK;
   for (size_t i = 0; i < sizeof resnets / sizeof *resnets; i++) {
     const struct resnet *r = &resnets[i];
-    if (r->bottleneck != bottleneck || memcmp(r->depths, depths, sizeof depths) != 0) continue;
+    if (r->bottleneck != bottleneck || !has_depths(r, depths)) continue;
     free(checkpoint->arch);
     checkpoint->arch = copy_string(r->arch, e);
     return checkpoint->arch ? OK : FAILED;

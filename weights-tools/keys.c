@@ -197,18 +197,19 @@ static int rename_tensors(struct checkpoint *checkpoint, const struct vote *chos
   return OK;
 }
 
+static int adopt(struct checkpoint *checkpoint, const struct vote *chosen, error *e) {
+  if (rename_tensors(checkpoint, chosen, e) != OK || sort_by_name(checkpoint, e) != OK) return FAILED;
+  checkpoint->scheme = copy_string(chosen->scheme->name, e);
+  return checkpoint->scheme ? OK : FAILED;
+}
+
 int keys_canonicalize(struct checkpoint *checkpoint, error *e) {
   if (checkpoint->scheme) return OK;
   struct ballot *ballot = allocate_zeroed(1, sizeof *ballot, e);
   if (!ballot) return FAILED;
   for (size_t i = 0; i < checkpoint->count; i++) vote_for_name(ballot, checkpoint->tensors[i].name);
   const struct vote *chosen = elect(ballot);
-  int status = chosen ? rename_tensors(checkpoint, chosen, e) : unknown_names(checkpoint, e);
-  if (status == OK) status = sort_by_name(checkpoint, e);
-  if (status == OK) {
-    checkpoint->scheme = copy_string(chosen->scheme->name, e);
-    if (!checkpoint->scheme) status = FAILED;
-  }
+  int status = chosen ? adopt(checkpoint, chosen, e) : unknown_names(checkpoint, e);
   free(ballot);
   return status;
 }
