@@ -14,21 +14,24 @@ struct image {
 };
 
 struct decode_limits {
-  int64_t max_pixels; /* width * height above this is refused before anything is allocated; 0: Pillow's bomb error limit */
+  /* width * height above this is refused before anything is allocated; 0: DEFAULT_MAX_PIXELS */
+  int64_t max_pixels;
 };
 
 /* Pillow refuses pictures beyond twice its MAX_IMAGE_PIXELS of 1024^3 / 4 / 3. */
 enum { DEFAULT_MAX_PIXELS = 178956970 };
 
-/* Decode by content (never by file name). `limits` may be NULL. On failure `image` is zeroed and the message says what is
- * wrong at which byte, without the file's name. */
+/* Decode by content (never by file name). `limits` may be NULL. On failure `image` is zeroed and the message says what
+ * is wrong at which byte, without the file's name. */
 int image_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_limits *limits, error *e);
 /* One format each, same contract: images/jpeg.c, images/png.c, images/pnm.c. */
 int jpeg_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_limits *limits, error *e);
 int png_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_limits *limits, error *e);
 int pnm_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_limits *limits, error *e);
 
-/* Check a size against the limits and allocate the pixels (zeroed). */
+/* At least one pixel, and no more than the limits allow: after this, width * height * 8 bytes cannot overflow. */
+int image_check_size(int64_t width, int64_t height, const struct decode_limits *limits, error *e);
+/* The same, then allocate the pixels (zeroed). */
 int image_allocate(struct image *image, int64_t width, int64_t height, const struct decode_limits *limits, error *e);
 void image_free(struct image *image);
 

@@ -1,0 +1,14 @@
+/* From a decoded picture to the model's input, by the checkpoint's recipe. */
+#ifndef IMAGES_PREPROCESS_H
+#define IMAGES_PREPROCESS_H
+
+#include "images/image.h"
+#include "weights-tools/recipe.h"
+
+/* out: [recipe->height, recipe->width, 3], (byte / 255 - mean) / std in float, the same bits as torchvision's ToTensor
+ * and Normalize on Pillow's pixels. Sizes by torchvision's rules: Resize(n) makes the shorter side n and the longer one
+ * int(n * long / short); CenterCrop begins at round((size - crop) / 2), half to even, and pads with black what a small
+ * picture lacks. Errors: a recipe that these rules do not cover, a picture of another size under CROP_NONE. */
+int preprocess(const struct image *in, const struct recipe *recipe, float *out, error *e);
+
+#endif

@@ -1,0 +1,18 @@
+/* Resizing as Pillow does it, to the byte (Pillow: src/libImaging/Resample.c, Geometry.c; Image.resize). */
+#ifndef IMAGES_RESIZE_H
+#define IMAGES_RESIZE_H
+
+#include "images/image.h"
+#include "weights-tools/recipe.h"
+
+struct rectangle {
+  int x, y, width, height;
+};
+
+/* out = in.resize((width, height), filter), or of that only the pixels of `part` (inside width x height; NULL: all),
+ * which is all that is computed. Bilinear and bicubic (a = -0.5) are antialiased when shrinking: the filter's support
+ * grows with the ratio; sums run in 22-bit fixed point, columns first, rounded to bytes between the passes. */
+int resize(const struct image *in, int width, int height, enum filter filter, const struct rectangle *part,
+           struct image *out, error *e);
+
+#endif
