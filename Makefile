@@ -40,18 +40,21 @@ TEST_OBJECTS = $(call objects,$(TEST_SOURCES))
 all: $(BUILD)/backbones $(BUILD)/libbackbones.a
 
 $(BUILD)/backbones: $(BUILD)/backbones.o $(LIBRARY_OBJECTS)
-	$(CC) $(SANITIZE) -o $@ $^ $(LDLIBS)
+	@echo "link $@"
+	@$(CC) $(SANITIZE) -o $@ $^ $(LDLIBS)
 
 # One object in which only the functions of backbones.h are visible, so that no internal name can clash with a user's.
 $(BUILD)/libbackbones.a: $(LIBRARY_OBJECTS)
 	@rm -f $@
-	$(LD) -r -o $(BUILD)/libbackbones.o $^
-	objcopy --localize-hidden $(BUILD)/libbackbones.o
-	$(AR) rcs $@ $(BUILD)/libbackbones.o
+	@echo "archive $@"
+	@$(LD) -r -o $(BUILD)/libbackbones.o $^
+	@objcopy --localize-hidden $(BUILD)/libbackbones.o
+	@$(AR) rcs $@ $(BUILD)/libbackbones.o
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -c -o $@ $<
+	@echo "cc   $<"
+	@$(CC) $(CFLAGS_ALL) -c -o $@ $<
 
 # Pixel and kernel loops are worth vectorising at -O3.
 $(BUILD)/images/%.o: OPTIMIZE := -O3 -g
@@ -59,14 +62,16 @@ $(BUILD)/kernels/simd/%.o: OPTIMIZE := -O3 -g
 define simd_rule
 $(BUILD)/kernels/simd/%_$(1).o: kernels/simd/%.c
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS_ALL) $$(ISA_FLAGS_$(1)) -DISA=$(1) -DISA_$(1)=1 -c -o $$@ $$<
+	@echo "cc   $$< ($(1))"
+	@$$(CC) $$(CFLAGS_ALL) $$(ISA_FLAGS_$(1)) -DISA=$(1) -DISA_$(1)=1 -c -o $$@ $$<
 endef
 $(foreach isa,$(ISAS),$(eval $(call simd_rule,$(isa))))
 $(BUILD)/kernels/kernels.o: EXTRA_CFLAGS += $(foreach isa,$(ISAS),-DHAVE_$(isa)=1)
 
 # ---- tests --------------------------------------------------------------------------------------------------------
 $(BUILD)/run-tests: $(TEST_OBJECTS) $(LIBRARY_OBJECTS)
-	$(CC) $(SANITIZE) -o $@ $^ $(LDLIBS)
+	@echo "link $@"
+	@$(CC) $(SANITIZE) -o $@ $^ $(LDLIBS)
 $(TEST_OBJECTS): WARNINGS += -Wno-missing-prototypes
 
 # All tests, or those whose name or file contains a word: make test TESTS="npy tar"
@@ -91,13 +96,13 @@ FUZZ_OBJECTS = $(patsubst %.c,$(BUILD)/fuzz/%.o,$(FUZZ_SOURCES)) \
                $(patsubst kernels/simd/%.c,$(BUILD)/fuzz/kernels/simd/%_plain.o,$(SIMD_SOURCES))
 $(BUILD)/fuzz/kernels/simd/%_plain.o: kernels/simd/%.c
 	@mkdir -p $(@D)
-	$(FUZZ_CC) $(FUZZ_FLAGS) -DISA=plain -DISA_plain=1 -fsanitize=fuzzer-no-link,address,undefined -c -o $@ $<
+	@$(FUZZ_CC) $(FUZZ_FLAGS) -DISA=plain -DISA_plain=1 -fsanitize=fuzzer-no-link,address,undefined -c -o $@ $<
 $(BUILD)/fuzz/%.o: %.c
 	@mkdir -p $(@D)
-	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined -c -o $@ $<
+	@$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined -c -o $@ $<
 $(BUILD)/fuzz/bin/%: tests/fuzz/%.c $(FUZZ_OBJECTS)
 	@mkdir -p $(@D)
-	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LDLIBS)
+	@$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LDLIBS)
 .PHONY: fuzz
 fuzz: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/bin/%)
 	@for t in $(FUZZ_TARGETS); do \

@@ -11,6 +11,7 @@
 
 #include "evaluate/demo_texture.h"
 #include "evaluate/output.h"
+#include "images/png_write.h"
 #include "kernels/memory.h"
 
 enum { MAX_PATH_BYTES = 4096, SPLITS = 2 };
@@ -147,13 +148,17 @@ static uint64_t picture_seed(uint64_t seed, int split, int class_index, int numb
   return generator_bits(&generator);
 }
 
-/* Binary PPM. */
-static int write_picture(const char *path, const uint8_t *rgb, int size, error *e) {
+static int write_picture(const char *path, uint8_t *rgb, int size, error *e) {
+  struct image image = {rgb, size, size};
+  uint8_t *bytes;
+  size_t count;
+  if (png_encode(&image, &bytes, &count, e) != OK) return FAILED;
   FILE *file = fopen(path, "wbe");
-  if (!file) return fail(e, "%s: %s", path, strerror(errno));
-  fprintf(file, "P6\n%d %d\n255\n", size, size);
-  fwrite(rgb, 3, (size_t)size * (size_t)size, file);
-  return fclose(file) == 0 ? OK : fail(e, "%s: %s", path, strerror(errno));
+  int status = OK;
+  if (file) fwrite(bytes, 1, count, file);
+  if (!file || fclose(file) != 0) status = fail(e, "%s: %s", path, strerror(errno));
+  free(bytes);
+  return status;
 }
 
 static int draw_one(const struct work *work, size_t index, int thread, error *e) {

@@ -22,7 +22,8 @@ int threads_count(const struct threads *pool);
 typedef void thread_task(void *context, size_t index, int thread);
 void threads_run(struct threads *pool, size_t count, thread_task *task, void *context);
 
-/* `bytes` of 64-byte-aligned scratch for each thread, kept until the pool stops; grows only. */
+/* `bytes` of 64-byte-aligned scratch for each thread, kept until the pool stops; grows only. The pool must not be
+ * NULL. */
 int threads_reserve_scratch(struct threads *pool, size_t bytes, error *e);
 void *threads_scratch(const struct threads *pool, int thread);
 

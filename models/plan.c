@@ -93,6 +93,8 @@ static bool take_conv(struct weights *w, const char *name, const char *norm, con
                           weights_have(w, full_name(tensor, name, "bias")));
   if (folded) {
     *bias = weights_take(w, full_name(tensor, name, "bias"), 1, &out);
+    /* The bias stands for the norm's two vectors: count what was published. */
+    if (norm && *weight && *bias) w->parameters += out;
     return *weight && *bias;
   }
   float *gamma = weights_take(w, full_name(tensor, norm, "weight"), 1, &out);

@@ -124,9 +124,9 @@ const char *test_folder(void) {
 }
 
 const char *path_join(const char *parent, const char *name) {
-  static char ring[8][1024];
+  static char ring[64][1024];
   static int next;
-  char *path = ring[next++ % 8];
+  char *path = ring[next++ % 64];
   snprintf(path, sizeof ring[0], "%s/%s", parent, name);
   return path;
 }

@@ -54,7 +54,7 @@ void random_fill(struct random *random, float *values, size_t n); /* uniform in 
 
 /* A fresh empty folder for this test, removed when it ends; the path is valid until then. */
 const char *test_folder(void);
-/* folder/name in a static ring of buffers (8 calls stay valid). */
+/* folder/name in a static ring of buffers (64 calls stay valid). */
 const char *path_join(const char *folder, const char *name);
 bool write_file(const char *path, const void *bytes, size_t size);
 /* Whole file, terminated by an extra 0 byte; free() it. NULL when unreadable. */

@@ -339,7 +339,7 @@ TEST(bench_and_profile_measure) {
   CHECK(run.exit_code == 0 && number_of(run.out, "ms") > 0);
   char *events = read_file(trace, NULL);
   CHECK_CONTAINS(events, "\"traceEvents\"");
-  run = RUN("bench", "--gemm", "--threads", "1", "--seconds", "0.001");
+  run = RUN("bench", "--gemm", "--threads", "1", "--seconds", "0.01");
   CHECK(run.exit_code == 0);
   CHECK_CONTAINS(run.out, "geometric mean");
   free(events);

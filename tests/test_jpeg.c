@@ -90,11 +90,11 @@ TEST(huge_jpegs_are_refused_before_anything_is_allocated) {
 }
 
 TEST(jpegs_of_other_decoders_are_answered) {
-  const char *folders[] = {shared_data("jpeg"), shared_data("jpeg-corrupt")};
-  if (!folders[0] || !folders[1]) SKIP("the conformance images are not here");
+  static const char *const folders[] = {"jpeg", "jpeg-corrupt"};
+  if (!shared_data(folders[0]) || !shared_data(folders[1])) SKIP("the conformance images are not here");
   for (int f = 0; f < 2; f++) {
     char folder[1024];
-    snprintf(folder, sizeof folder, "%s", folders[f]);
+    snprintf(folder, sizeof folder, "%s", shared_data(folders[f]));
     DIR *directory = opendir(folder);
     REQUIRE(directory != NULL);
     int decoded = 0, refused = 0;
