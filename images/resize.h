@@ -1,4 +1,5 @@
-/* Resizing as Pillow does it, to the byte (Pillow: src/libImaging/Resample.c, Geometry.c; Image.resize). */
+/* Resizing as Pillow up to version 12 does it, to the byte (src/libImaging/Resample.c, Geometry.c; Image.resize).
+ * Pillow 13 filters the lines of some tall pictures first and rounds otherwise there. */
 #ifndef IMAGES_RESIZE_H
 #define IMAGES_RESIZE_H
 

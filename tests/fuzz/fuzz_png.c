@@ -1,0 +1,12 @@
+/* Any bytes to png_decode(): an error or a picture, within the limit. */
+#include "images/image.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  struct decode_limits limits = {.max_pixels = 1 << 18};
+  struct image image;
+  error e;
+  if (png_decode(&image, data, size, &limits, &e) == OK) image_free(&image);
+  return 0;
+}

@@ -1,0 +1,242 @@
+/* PNG, PNM, resizing and preprocessing against Pillow's and torchvision's bytes
+ * (tests/reference/make_pixel_fixtures.py). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "images/deflate.h"
+#include "images/image.h"
+#include "images/inflate.h"
+#include "images/png_write.h"
+#include "images/preprocess.h"
+#include "images/resize.h"
+#include "tests/harness.h"
+
+static uint64_t fnv(const void *bytes, size_t size) {
+  uint64_t state = 0xcbf29ce484222325u;
+  for (size_t i = 0; i < size; i++) state = (state ^ ((const uint8_t *)bytes)[i]) * 0x100000001b3u;
+  return state;
+}
+
+static struct image picture(int width, int height) {
+  struct image image = {malloc((size_t)width * (size_t)height * 3), width, height};
+  uint8_t *to = image.rgb;
+  for (int y = 0; y < height; y++) {
+    for (int x = 0; x < width; x++) {
+      for (int c = 0; c < 3; c++) *to++ = (uint8_t)((x * x * 3 + y * 7 * (c + 1) + x * y * (c + 2)) >> 2);
+    }
+  }
+  return image;
+}
+
+TEST(png_pixels_equal_pillow) {
+  char *table = read_file(fixture("png/hashes.tsv"), NULL);
+  REQUIRE(table != NULL);
+  int files = 0;
+  for (char *line = strtok(table, "\n"); line; line = strtok(NULL, "\n"), files++) {
+    char name[128], path[160];
+    int width, height;
+    unsigned long long hash;
+    REQUIRE(sscanf(line, "%127s %d %d %llx", name, &width, &height, &hash) == 4);
+    snprintf(path, sizeof path, "png/%s", name);
+    size_t size;
+    char *bytes = read_file(fixture(path), &size);
+    REQUIRE(bytes != NULL);
+    struct image image;
+    error e = {""};
+    if (CHECK_MSG(image_decode(&image, (uint8_t *)bytes, size, NULL, &e) == OK, "%s: %s", name, e.message)) {
+      bool same =
+          image.width == width && image.height == height && fnv(image.rgb, (size_t)width * (size_t)height * 3) == hash;
+      CHECK_MSG(same, "%s: other pixels than Pillow's", name);
+      image_free(&image);
+    }
+    free(bytes);
+  }
+  CHECK(files >= 35);
+  free(table);
+}
+
+/* Cut at every byte, every byte changed: an answer, and for a cut an error. */
+TEST(broken_pngs_get_an_answer) {
+  static const char *const names[] = {"png/color2-8.png", "png/color3-4-interlaced.png", "png/color6-16.png"};
+  for (int f = 0; f < 3; f++) {
+    size_t size;
+    char *bytes = read_file(fixture(names[f]), &size);
+    REQUIRE(bytes != NULL);
+    for (size_t n = 0; n < size; n++) {
+      uint8_t *cut = malloc(n ? n : 1);
+      memcpy(cut, bytes, n);
+      struct image image;
+      error e = {""};
+      /* The last chunk, IEND, may be missing. */
+      if (image_decode(&image, cut, n, NULL, &e) == OK) {
+        CHECK(n + 12 >= size);
+        image_free(&image);
+      }
+      free(cut);
+      struct decode_limits limits = {.max_pixels = 1 << 20};
+      bytes[n] = (char)(bytes[n] ^ (1 << n % 8));
+      if (image_decode(&image, (uint8_t *)bytes, size, &limits, &e) == OK) image_free(&image);
+      bytes[n] = (char)(bytes[n] ^ (1 << n % 8));
+    }
+    free(bytes);
+  }
+}
+
+TEST(written_pngs_read_back) {
+  static const int sizes[][2] = {{1, 1}, {3, 2}, {64, 64}, {200, 31}};
+  for (int i = 0; i < 4; i++) {
+    struct image image = picture(sizes[i][0], sizes[i][1]), back;
+    uint8_t *bytes;
+    size_t size;
+    error e = {""};
+    REQUIRE(png_encode(&image, &bytes, &size, &e) == OK);
+    CHECK_MSG(image_decode(&back, bytes, size, NULL, &e) == OK, "%s", e.message);
+    CHECK(back.width == image.width && back.height == image.height &&
+          !memcmp(back.rgb, image.rgb, (size_t)image.width * (size_t)image.height * 3));
+    image_free(&back);
+    free(bytes);
+    free(image.rgb);
+  }
+}
+
+TEST(deflate_and_inflate_undo_each_other) {
+  struct random random = {17};
+  for (int round = 0; round < 60; round++) {
+    size_t size = (size_t)random_between(&random, 0, 70000);
+    uint8_t *bytes = malloc(size + 1);
+    int alphabet = 1 << random_between(&random, 0, 8), back = random_between(&random, 1, 40000);
+    for (size_t i = 0; i < size; i++) {
+      bool repeat = i >= (size_t)back && random_between(&random, 0, 9) > 0;
+      bytes[i] = repeat ? bytes[i - (size_t)back] : (uint8_t)random_between(&random, 0, alphabet - 1);
+    }
+    uint8_t *packed, *unpacked;
+    size_t packed_size, unpacked_size;
+    error e = {""};
+    REQUIRE(zlib_deflate(bytes, size, &packed, &packed_size, &e) == OK);
+    int status = inflate_all(WRAPPER_ZLIB, packed, packed_size, 1 << 20, &unpacked, &unpacked_size, &e);
+    if (CHECK_MSG(status == OK, "%s", e.message)) {
+      CHECK(unpacked_size == size && !memcmp(unpacked, bytes, size));
+      free(unpacked);
+    }
+    free(packed);
+    free(bytes);
+  }
+}
+
+TEST(pnm_pixels) {
+  static const struct {
+    const char *text;
+    size_t size;
+    uint8_t rgb[6]; /* of two pixels */
+  } files[] = {
+      {"P6 2 1 255\n\1\2\3\4\5\6", 17, {1, 2, 3, 4, 5, 6}},
+      {"P5\n# gray\n2 1\n255\n\7\10", 20, {7, 7, 7, 8, 8, 8}},
+      {"P3\n2 1\n255\n10 20 30\n40 50 60\n", 29, {10, 20, 30, 40, 50, 60}},
+      {"P2\n2 1\n255\n9 250\n", 17, {9, 9, 9, 250, 250, 250}},
+      {"P1\n2 1\n1 0\n", 11, {0, 0, 0, 255, 255, 255}},
+      {"P4\n2 1\n\x40", 8, {255, 255, 255, 0, 0, 0}},
+  };
+  for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+    struct image image;
+    error e = {""};
+    if (CHECK_MSG(image_decode(&image, (const uint8_t *)files[i].text, files[i].size, NULL, &e) == OK, "%zu: %s", i,
+                  e.message)) {
+      CHECK_MSG(image.width == 2 && image.height == 1 && !memcmp(image.rgb, files[i].rgb, 6), "file %zu", i);
+      image_free(&image);
+    }
+    for (size_t n = 0; n < files[i].size - 3; n++) {
+      uint8_t *cut = malloc(n ? n : 1);
+      memcpy(cut, files[i].text, n);
+      if (image_decode(&image, cut, n, NULL, &e) == OK) image_free(&image);
+      free(cut);
+    }
+  }
+}
+
+TEST(formats_that_are_not_read_are_named) {
+  static const struct {
+    const char *bytes;
+    size_t size;
+    const char *name;
+  } others[] = {{"GIF89a..........", 16, "GIF"}, {"RIFF....WEBPVP8 ", 16, "WebP"}, {"BM..............", 16, "BMP"}};
+  for (int i = 0; i < 3; i++) {
+    struct image image;
+    error e = {""};
+    CHECK(image_decode(&image, (const uint8_t *)others[i].bytes, others[i].size, NULL, &e) == FAILED);
+    CHECK_CONTAINS(e.message, others[i].name);
+  }
+}
+
+TEST(resizing_equals_pillow) {
+  char *table = read_file(fixture("pixels/resize.tsv"), NULL);
+  REQUIRE(table != NULL);
+  int rows = 0;
+  for (char *line = strtok(table, "\n"); line; line = strtok(NULL, "\n"), rows++) {
+    int w, h, filter, tw, th;
+    unsigned long long hash;
+    REQUIRE(sscanf(line, "%d %d %d %d %d %llx", &w, &h, &filter, &tw, &th, &hash) == 6);
+    struct image in = picture(w, h), out, part;
+    error e = {""};
+    REQUIRE(resize(&in, tw, th, (enum filter)filter, NULL, &out, &e) == OK);
+    CHECK_MSG(fnv(out.rgb, (size_t)tw * (size_t)th * 3) == hash, "%dx%d to %dx%d, %s", w, h, tw, th,
+              filter_name((enum filter)filter));
+    /* A part is the same pixels. */
+    struct rectangle r = {tw / 3, th / 4, tw - tw / 3 - 1, th - th / 4};
+    REQUIRE(resize(&in, tw, th, (enum filter)filter, &r, &part, &e) == OK);
+    for (int y = 0; y < r.height; y++) {
+      const uint8_t *whole = out.rgb + ((size_t)(r.y + y) * (size_t)tw + (size_t)r.x) * 3;
+      CHECK(!memcmp(part.rgb + (size_t)y * (size_t)r.width * 3, whole, (size_t)r.width * 3));
+    }
+    image_free(&part);
+    image_free(&out);
+    free(in.rgb);
+  }
+  CHECK(rows >= 60);
+  free(table);
+}
+
+TEST(preprocessing_equals_torchvision) {
+  char *table = read_file(fixture("pixels/preprocess.tsv"), NULL);
+  REQUIRE(table != NULL);
+  int rows = 0;
+  for (char *line = strtok(table, "\n"); line; line = strtok(NULL, "\n"), rows++) {
+    int w, h, filter, size;
+    double crop;
+    unsigned long long hash;
+    REQUIRE(sscanf(line, "%d %d %d %d %lf %llx", &w, &h, &filter, &size, &crop, &hash) == 6);
+    struct recipe recipe = {.height = size,
+                            .width = size,
+                            .crop_fraction = crop,
+                            .filter = (enum filter)filter,
+                            .mean = {0.485f, 0.456f, 0.406f},
+                            .std = {0.229f, 0.224f, 0.225f}};
+    size_t floats = (size_t)size * (size_t)size * 3;
+    float *out = malloc(floats * sizeof *out);
+    struct image in = picture(w, h);
+    error e = {""};
+    REQUIRE(preprocess(&in, &recipe, out, &e) == OK);
+    CHECK_MSG(fnv(out, floats * sizeof *out) == hash, "%dx%d to %d by %g, %s", w, h, size, crop,
+              filter_name((enum filter)filter));
+    free(out);
+    free(in.rgb);
+  }
+  CHECK(rows >= 48);
+  free(table);
+}
+
+TEST(recipes_that_do_not_fit_are_errors) {
+  struct image in = picture(10, 12);
+  float out[8 * 8 * 3];
+  error e = {""};
+  struct recipe recipe = {.height = 8, .width = 8, .crop_fraction = 1, .crop_mode = CROP_NONE, .std = {1, 1, 1}};
+  CHECK(preprocess(&in, &recipe, out, &e) == FAILED);
+  CHECK_CONTAINS(e.message, "10x12");
+  CHECK_CONTAINS(e.message, "8x8");
+  recipe.crop_mode = CROP_SQUASH;
+  CHECK(preprocess(&in, &recipe, out, &e) == OK);
+  recipe = (struct recipe){.height = 4, .width = 8, .crop_fraction = 1, .crop_mode = CROP_CENTER, .std = {1, 1, 1}};
+  CHECK(preprocess(&in, &recipe, out, &e) == FAILED);
+  CHECK_CONTAINS(e.message, "not supported");
+  free(in.rgb);
+}
