@@ -55,8 +55,8 @@ static int next_chunk(struct png *png, struct chunk *chunk, error *e) {
     if (lower < 'a' || lower > 'z') return fail(e, "no chunk at byte %zu", png->at);
   }
   if (left < CHUNK_OVERHEAD || chunk->size > left - CHUNK_OVERHEAD) {
-    return fail(e, "truncated: chunk %s at byte %zu promises %zu bytes, the file has %zu more", chunk->type, png->at,
-                chunk->size, left - 8);
+    return fail(e, "truncated: chunk %s at byte %zu promises %zu bytes and a CRC, the file has %zu bytes more",
+                chunk->type, png->at, chunk->size, left - 8);
   }
   chunk->data = header + 8;
   png->at += CHUNK_OVERHEAD + chunk->size;
