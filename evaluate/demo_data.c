@@ -154,11 +154,14 @@ static int write_picture(const char *path, uint8_t *rgb, int size, error *e) {
   size_t count;
   if (png_encode(&image, &bytes, &count, e) != OK) return FAILED;
   FILE *file = fopen(path, "wbe");
-  int status = OK;
-  if (file) fwrite(bytes, 1, count, file);
-  if (!file || fclose(file) != 0) status = fail(e, "%s: %s", path, strerror(errno));
+  bool whole = file && fwrite(bytes, 1, count, file) == count;
+  int reason = errno;
+  if (file && fclose(file) != 0 && whole) {
+    whole = false;
+    reason = errno;
+  }
   free(bytes);
-  return status;
+  return whole ? OK : fail(e, "%s: %s", path, strerror(reason));
 }
 
 static int draw_one(const struct work *work, size_t index, int thread, error *e) {

@@ -5,7 +5,7 @@
 
 The network is a CIFAR ResNet (He et al. 2016, section 4.2) of 8 layers: a 3x3 stem, three stages of one basic block with
 16, 32 and 64 channels, parameter-free shortcuts (their option A), global average pool, linear head. The drawings come
-from other seeds than the demo's default, 0. Training takes about ten minutes on two cores; another machine or version
+from other seeds than the demo's default, 0. Drawing and training take about ten minutes; another machine or version
 gives other bits and the same accuracy.
 
 Also prints what `make demo` is to show: the linear probe (scikit-learn) on the features of the trained and of random
@@ -98,11 +98,11 @@ def augment(images, random):
     return np.stack([p[y : y + size, x : x + size] for p, (y, x) in zip(padded, shifts)])
 
 
-def train(model, images, labels, epochs, batch=128):
+def train(model, images, labels, epochs, batch=64):
     random = np.random.default_rng(TORCH_SEED)
     steps = len(images) // batch
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.2, total_steps=epochs * steps, pct_start=0.2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.1, total_steps=epochs * steps, pct_start=0.2)
     started = time.time()
     for epoch in range(epochs):
         model.train()
@@ -163,9 +163,11 @@ def main():
     parser.add_argument("--program", default="build/backbones")
     parser.add_argument("--out", default="evaluate/demo/resnet8_cifar-demo.safetensors")
     parser.add_argument("--per-class", type=int, default=2000)
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1, help="of torch; more pay only on idle cores")
     parser.add_argument("--data", help="keep the drawings in this folder")
     arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
     folder = pathlib.Path(arguments.data or tempfile.mkdtemp())
     folder.mkdir(parents=True, exist_ok=True)
 
