@@ -271,7 +271,7 @@ int dataset_arrange(struct dataset *dataset, struct listing *listing, const char
       folders++;
     }
   }
-  qsort(entries, images, sizeof *entries, by_class_and_path);
+  if (images) qsort(entries, images, sizeof *entries, by_class_and_path);
   struct level level = {entries, entries + images, images, folders};
   int status = find_level(dataset, &level, inner, unwrap, e);
   if (status != OK) return status;
