@@ -58,7 +58,7 @@ static const struct option options[] = {
     {"--per-class", 0, "N", "training pictures of a class, half as many for testing (default 60)"},
     {"--size", 0, "N", "width and height in pixels (default 64)"},
     {"--classes", 0, "A,B,...", "only these classes (default: all ten)"},
-    {"--threads", 0, "N", "threads (default: every usable core)"},
+    {"--threads", 't', "N", "threads (default: every usable core)"},
     {"--quiet", 'q', NULL, "no progress"},
     {0},
 };

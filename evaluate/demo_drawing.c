@@ -247,7 +247,7 @@ static double object_distance(const struct object *object, struct point q) {
 static void place_object(struct object *object, const struct shape *shape, enum texture_kind pattern,
                          struct generator *generator) {
   object->shape = shape;
-  struct point outline[MAX_OUTLINE];
+  struct point outline[MAX_OUTLINE] = {{0, 0}};
   for (int i = 0; i < shape->points; i++) { /* no two of a kind are alike */
     struct point p = shape->outline[i];
     bool twin = i > 0 && p.x == shape->outline[i - 1].x && p.y == shape->outline[i - 1].y;
@@ -434,8 +434,8 @@ void demo_draw(uint8_t *rgb, int size, int class_index, uint64_t seed) {
     for (int column = 0; column < size; column++) {
       struct colour sum = {0, 0, 0};
       for (int sample = 0; sample < SAMPLES * SAMPLES; sample++) {
-        struct point p = {(column * SAMPLES + sample % SAMPLES + 0.5) * step - 1,
-                          (row * SAMPLES + sample / SAMPLES + 0.5) * step - 1};
+        int x = column * SAMPLES + sample % SAMPLES, y = row * SAMPLES + sample / SAMPLES;
+        struct point p = {(x + 0.5) * step - 1, (y + 0.5) * step - 1};
         struct colour colour = draw_point(&scene, p, 1.5 * step);
         sum = (struct colour){sum.r + colour.r, sum.g + colour.g, sum.b + colour.b};
       }

@@ -3,8 +3,8 @@
 
     make && python3 tests/reference/train_demo.py --program build/backbones
 
-The network is a CIFAR ResNet (He et al. 2016, section 4.2) of 8 layers: a 3x3 stem, three stages of one basic block with
-16, 32 and 64 channels, parameter-free shortcuts (their option A), global average pool, linear head. The drawings come
+The network is a CIFAR ResNet (He et al. 2016, section 4.2) of 8 layers: a 3x3 stem, three stages of one basic block
+with 16, 32 and 64 channels, parameter-free shortcuts (their option A), global average pool, linear head. The drawings come
 from other seeds than the demo's default, 0. Drawing and training take about ten minutes; another machine or version
 gives other bits and the same accuracy.
 
@@ -151,7 +151,8 @@ def metadata(names, arguments, accuracy, pictures):
         "backbones.recipe": json.dumps({**recipe, "mean": MEAN, "std": STD}),
         "backbones.class_names": json.dumps(names),
         "training": f"tests/reference/train_demo.py --per-class {arguments.per_class} --epochs {arguments.epochs}",
-        "training_data": f"backbones demo-data --seed {TRAIN_SEED} --per-class {arguments.per_class}: {pictures} pictures",
+        "training_data": f"backbones demo-data --seed {TRAIN_SEED} --per-class {arguments.per_class}, "
+        f"{pictures} pictures",
         "seeds": json.dumps({"training": TRAIN_SEED, "held_out": HELD_OUT_SEED, "torch": TORCH_SEED}),
         "accuracy": f"top-1 {accuracy:.4f} on {HELD_OUT_PER_CLASS * len(names)} held-out drawings "
         f"(backbones demo-data --seed {HELD_OUT_SEED} --per-class {HELD_OUT_PER_CLASS}, train/)",
