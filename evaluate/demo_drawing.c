@@ -205,7 +205,7 @@ struct scene {
 /* Chaikin's corner cutting: each round replaces a corner by the points a quarter along both of its edges. */
 static int cut_corners(struct point *corners, int n) {
   for (int round = 0; round < ROUNDS; round++) {
-    struct point cut[MAX_OUTLINE];
+    struct point cut[MAX_OUTLINE] = {{0, 0}};
     for (int i = 0; i < n; i++) {
       struct point a = corners[i], b = corners[(i + 1) % n];
       cut[2 * i] = (struct point){mix(a.x, b.x, 0.25), mix(a.y, b.y, 0.25)};

@@ -55,17 +55,15 @@ TEST(demo_drawings_are_the_same_bytes_everywhere) {
       0x7bfbd3e18ca03a76, 0x7eaa47860257be6b, 0x58ec2ff65b185fcd, 0xe8177bfbdd3f78d1, 0xb45f179e5b290794,
       0x07a0dc2a1c2fc8e2, 0x2fa4d2555dde4132, 0xd8e24a8e802fbb01, 0xf7e7ce3ee1d3fc21, 0xe0c4de650a8b0b37};
   enum { SIZE = 64, SEEDS = 8 };
-  uint8_t *rgb = malloc(SIZE * SIZE * 3);
-  REQUIRE(rgb);
+  static uint8_t rgb[SIZE * SIZE * 3];
   for (int c = 0; c < DEMO_CLASSES; c++) {
     uint64_t hash = 0xcbf29ce484222325u;
     for (uint64_t seed = 0; seed < SEEDS; seed++) {
       demo_draw(rgb, SIZE, c, seed);
-      hash = fnv(hash, rgb, SIZE * SIZE * 3);
+      hash = fnv(hash, rgb, sizeof rgb);
     }
     CHECK_MSG(hash == expected[c], "%s: 0x%016llx", demo_class_names[c], (unsigned long long)hash);
   }
-  free(rgb);
 }
 
 TEST(demo_classes_are_sorted) {
@@ -81,7 +79,7 @@ TEST(demo_classes_do_not_differ_in_colour) {
     double sum[3] = {0}, squares[3] = {0};
     for (int i = 0; i < PICTURES; i++) {
       double mean[3] = {0};
-      demo_draw(rgb, SMALL, c, (uint64_t)(1000 * c + i));
+      demo_draw(rgb, SMALL, c, 1000 * (uint64_t)c + (uint64_t)i);
       for (int p = 0; p < PIXELS * 3; p++) mean[p % 3] += rgb[p] / (double)PIXELS;
       for (int k = 0; k < 3; k++) {
         sum[k] += mean[k] / PICTURES;
