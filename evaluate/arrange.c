@@ -272,7 +272,7 @@ int dataset_arrange(struct dataset *dataset, struct listing *listing, const char
     }
   }
   if (images) qsort(entries, images, sizeof *entries, by_class_and_path);
-  struct level level = {entries, entries + images, images, folders};
+  struct level level = {entries, images ? entries + images : entries, images, folders};
   int status = find_level(dataset, &level, inner, unwrap, e);
   if (status != OK) return status;
   struct summary s = summarise(&level);
