@@ -35,7 +35,7 @@ echo
 echo "4. A linear probe on both: what do the features know?"
 say probe --train "$folder/trained-train" --test "$folder/trained-test" --C 0.1,1,10 --json > "$folder/trained.json"
 say probe --train "$folder/random-train" --test "$folder/random-test" --C 0.1,1,10 --json > "$folder/random.json"
-top1() { sed -n 's/.*"top1":\([0-9.]*\).*/\1/p' "$1" | awk '{printf "%.1f %%", 100 * $1}'; }
+top1() { sed -n 's/^{"n_test":[0-9]*,"correct":[0-9]*,"top1":\([0-9.]*\).*/\1/p' "$1" | awk '{printf "%.1f %%", 100 * $1}'; }
 printf '\n  %-34s %s\n  %-34s %s\n  %-34s %s\n' "guessing among ten classes" "10.0 %" \
   "random network, probed" "$(top1 "$folder/random.json")" "trained network, probed" "$(top1 "$folder/trained.json")"
 printf '\nThe pictures are in %s/photos, the features in %s/*/features.npy.\n' "$folder" "$folder"
