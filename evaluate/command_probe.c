@@ -163,12 +163,24 @@ static int write_result(const struct run *run, error *e) {
   return status;
 }
 
+/* A run that failed leaves no part of a result. */
+static void remove_results(const char *folder) {
+  static const char *const names[] = {"weights.npy", "bias.npy", "predictions.tsv", "result.json"};
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    char *path = join_path(folder, names[i], NULL);
+    if (path) unlink(path);
+    free(path);
+  }
+}
+
 static int write_folder(const struct run *run, error *e) {
   const struct logistic_model *model = &run->result.model;
   int status = write_array(run->out, "weights.npy", model->weights, (size_t)model->classes, model->d, e);
   if (status == OK) status = write_array(run->out, "bias.npy", model->bias, (size_t)model->classes, 0, e);
   if (status == OK) status = write_predictions(run, e);
-  return status == OK ? write_result(run, e) : status;
+  if (status == OK) status = write_result(run, e);
+  if (status != OK) remove_results(run->out);
+  return status;
 }
 
 /* The folder is made before the work, so that a wrong name costs no time. */

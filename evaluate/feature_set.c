@@ -6,6 +6,7 @@
 
 #include "evaluate/dataset_parts.h"
 #include "evaluate/probe.h"
+#include "weights-tools/json.h"
 
 /* A name a line; the last line may lack its line feed. */
 static int parse_names(struct feature_set *set, const struct file_view *file, error *e) {
@@ -108,12 +109,39 @@ static int read_features(struct feature_set *set, error *e) {
   return status;
 }
 
+/* Which backbone made the features: without a meta.json, or one that tells, nobody knows. */
+static int read_meta(struct feature_set *set, error *e) {
+  char *path = join_path(set->folder, "meta.json", e);
+  if (!path) return FAILED;
+  struct file_view file = {0};
+  struct json_document document = {0};
+  int status = OK;
+  if (access(path, F_OK) == 0) {
+    status = file_open(&file, path, e);
+    if (status == OK && json_parse(&document, (const char *)file.bytes, file.size, true, e) != OK) {
+      status = fail_within(e, "%s", path);
+    }
+  }
+  const char *weights = json_get_string(document.root, "weights_sha256");
+  const char *kind = json_get_string(document.root, "features");
+  if (status == OK && weights && kind) {
+    set->weights = copy_string(weights, e);
+    set->kind = copy_string(kind, e);
+    if (!set->weights || !set->kind) status = FAILED;
+  }
+  json_free(&document);
+  file_close(&file);
+  free(path);
+  return status;
+}
+
 int feature_set_open(struct feature_set *set, const char *folder, error *e) {
   *set = (struct feature_set){0};
   set->folder = copy_string(folder, e);
   int status = set->folder ? read_features(set, e) : FAILED;
   if (status == OK) status = read_names(set, e);
   if (status == OK) status = read_labels(set, e);
+  if (status == OK) status = read_meta(set, e);
   if (status != OK) feature_set_close(set);
   return status;
 }
@@ -124,6 +152,8 @@ void feature_set_close(struct feature_set *set) {
   free(set->labels);
   free(set->owned);
   free(set->folder);
+  free(set->weights);
+  free(set->kind);
   npy_close(&set->array);
   *set = (struct feature_set){0};
 }
@@ -132,6 +162,13 @@ int feature_sets_match(const struct feature_set *train, const struct feature_set
   if (train->d != other->d) {
     return fail(e, "%s has features of width %zu, %s of width %zu: they come from different backbones", train->folder,
                 train->d, other->folder, other->d);
+  }
+  if (train->weights && other->weights && strcmp(train->weights, other->weights) != 0) {
+    return fail(e, "%s and %s come from different weights (SHA-256 %.12s and %.12s)", train->folder, other->folder,
+                train->weights, other->weights);
+  }
+  if (train->kind && other->kind && strcmp(train->kind, other->kind) != 0) {
+    return fail(e, "%s holds %.40s features, %s %.40s ones", train->folder, train->kind, other->folder, other->kind);
   }
   if (!train->names || !other->names) {
     if (other->classes <= train->classes) return OK;

@@ -37,8 +37,9 @@ int output_commit(struct output *output, error *e) {
   int status = OK, reason = 0;
   errno = 0;
   /* Some file systems report a full disk only when the data is forced out, or at close. */
-  bool whole = !ferror(output->stream) && fflush(output->stream) == 0;
+  bool whole = fflush(output->stream) == 0;
   if (!whole) reason = errno;
+  if (ferror(output->stream)) whole = false;
   if (whole && fsync(fileno(output->stream)) && errno != EINVAL && errno != EROFS) {
     whole = false;
     reason = errno;

@@ -408,9 +408,17 @@ TEST(probe_command_errors) {
     CHECK_CONTAINS(run.err, cases[i].message);
     CHECK_STRING(run.out, "");
   }
+  const char *made = put_features("made", &drawn, 0, 10, 9, "cat\ndog\n");
+  const char meta[] = "{\"weights_sha256\":\"aaaa\",\"features\":\"pooled\"}";
+  const char other[] = "{\"weights_sha256\":\"bbbb\",\"features\":\"pooled\"}";
+  CHECK(write_file(path_join(train, "meta.json"), meta, sizeof meta - 1));
+  CHECK(write_file(path_join(made, "meta.json"), other, sizeof other - 1));
+  struct run run = RUN("probe", "--train", train, "--test", made);
+  CHECK(run.exit_code == 1);
+  CHECK_CONTAINS(run.err, "come from different weights (SHA-256 aaaa and bbbb)");
   drawn.x[3 * 9 + 4] = NAN;
   const char *broken = put_features("nan", &drawn, 0, 10, 9, "cat\ndog\n");
-  struct run run = RUN("probe", "--train", broken, "--test", train);
+  run = RUN("probe", "--train", broken, "--test", train);
   CHECK(run.exit_code == 1);
   CHECK_CONTAINS(run.err, "nan/features.npy: row 3, column 4 is not a number (NaN)");
   for (size_t i = 0; i < drawn.data.n; i++) drawn.labels[i] = 0;
