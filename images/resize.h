@@ -1,5 +1,8 @@
-/* Resizing as Pillow up to version 12 does it, to the byte (src/libImaging/Resample.c, Geometry.c; Image.resize).
- * Pillow 13 filters the lines of some tall pictures first and rounds otherwise there. */
+/* Resizing as Pillow up to version 12 does it, to the byte (Image.resize; src/libImaging/Resample.c, Geometry.c).
+ *
+ * Columns are filtered first, always. Later versions filter the lines first, and so round otherwise, in pictures more
+ * than a hundred times as tall as wide (12.3), or whose height shrinks by more than twice as many pixels as their width
+ * (13): of the usual resizes to a given shorter side, portraits at least twice as tall as wide. */
 #ifndef IMAGES_RESIZE_H
 #define IMAGES_RESIZE_H
 
