@@ -1,6 +1,8 @@
 #include "images/preprocess.h"
 
+#include <limits.h>
 #include <math.h>
+#include <stdbool.h>
 
 #include "images/resize.h"
 
@@ -31,9 +33,34 @@ static void center(int size, int crop, int *start, int *length, int *place) {
   }
 }
 
+/* torchvision's Resize(shorter): as Python computes it, the product is exact, the quotient a double, int() cuts. */
+static int resize_shorter(int shorter, const struct image *in, struct layout *layout, error *e) {
+  bool upright = in->width <= in->height;
+  int short_side = upright ? in->width : in->height, long_side = upright ? in->height : in->width;
+  double longer = (double)((int64_t)shorter * long_side) / short_side;
+  if (longer > INT_MAX) return fail(e, "a picture of %dx%d is too elongated to resize", in->width, in->height);
+  layout->width = upright ? shorter : (int)longer;
+  layout->height = upright ? (int)longer : shorter;
+  return OK;
+}
+
+/* timm's ResizeKeepRatio: the smallest size of the same ratio that covers width x height, rounded half to even. */
+static int resize_to_cover(int width, int height, const struct image *in, struct layout *layout, error *e) {
+  double across = (double)in->width / width, down = (double)in->height / height;
+  double ratio = across < down ? across : down;
+  double resized_width = rint(in->width / ratio), resized_height = rint(in->height / ratio);
+  if (resized_width > INT_MAX || resized_height > INT_MAX) {
+    return fail(e, "a picture of %dx%d is too elongated to resize", in->width, in->height);
+  }
+  layout->width = (int)resized_width;
+  layout->height = (int)resized_height;
+  return OK;
+}
+
 static int lay_out(const struct image *in, const struct recipe *r, struct layout *layout, error *e) {
   layout->width = in->width;
   layout->height = in->height;
+  int status = OK;
   switch (r->crop_mode) {
     case CROP_NONE:
       if (in->width != r->width || in->height != r->height) {
@@ -46,24 +73,15 @@ static int lay_out(const struct image *in, const struct recipe *r, struct layout
       layout->height = r->height;
       break;
     case CROP_CENTER: {
-      if (r->width != r->height) {
-        return fail(e, "a centre crop to %dx%d is not supported: only squares are", r->width, r->height);
-      }
-      int shorter = r->resize ? r->resize : (int)floor(r->height / r->crop_fraction);
-      /* As Python computes it: the product is exact, the quotient a double, int() cuts. */
-      if (in->width <= in->height) {
-        layout->width = shorter;
-        layout->height = (int)((double)((int64_t)shorter * in->height) / in->width);
-      } else {
-        layout->height = shorter;
-        layout->width = (int)((double)((int64_t)shorter * in->width) / in->height);
-      }
+      int width = r->resize ? r->resize : (int)floor(r->width / r->crop_fraction);
+      int height = r->resize ? r->resize : (int)floor(r->height / r->crop_fraction);
+      status = width == height ? resize_shorter(width, in, layout, e) : resize_to_cover(width, height, in, layout, e);
       break;
     }
   }
   center(layout->width, r->width, &layout->part.x, &layout->part.width, &layout->left);
   center(layout->height, r->height, &layout->part.y, &layout->part.height, &layout->top);
-  return OK;
+  return status;
 }
 
 static void fill_table(const struct recipe *recipe, float table[3][256]) {

@@ -8,7 +8,9 @@
 /* out: [recipe->height, recipe->width, 3], (byte / 255 - mean) / std in float, the same bits as torchvision's ToTensor
  * and Normalize on Pillow's pixels. Sizes by torchvision's rules: Resize(n) makes the shorter side n and the longer one
  * int(n * long / short); CenterCrop begins at round((size - crop) / 2), half to even, and pads with black what a small
- * picture lacks. Errors: a recipe that these rules do not cover, a picture of another size under CROP_NONE. */
+ * picture lacks. For inputs that are not square timm's ResizeKeepRatio covers (height, width) / crop_fraction instead.
+ * The recipe is one that recipe_check() accepts. Errors: a picture of another size under CROP_NONE, or so elongated
+ * that it cannot be resized. */
 int preprocess(const struct image *in, const struct recipe *recipe, float *out, error *e);
 
 #endif

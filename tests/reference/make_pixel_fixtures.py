@@ -1,18 +1,18 @@
-"""Pillow's and torchvision's answers for PNG decoding, resizing and preprocessing; to tests/fixtures/png/ and pixels/.
+"""Pillow's and timm's answers for PNG decoding, resizing and preprocessing; to tests/fixtures/png/ and pixels/.
 
-Needs Pillow 12.3 (13 filters tall pictures in another order), torchvision 0.29, numpy.
-Usage: python tests/reference/make_pixel_fixtures.py
+Needs Pillow 12.3 (13 filters tall pictures in another order), torchvision 0.29, timm 1.0.31, numpy.
+Usage: python tests/reference/make_pixel_fixtures.py [FOLDER with PngSuite and other public PNG files]
 All answers are FNV-1a (64 bits) hashes of the bytes.
 """
 import io
 import os
 import struct
+import sys
 import zlib
 
 import numpy as np
-import torchvision.transforms as T
 from PIL import Image
-from torchvision.transforms import InterpolationMode
+from timm.data.transforms_factory import transforms_imagenet_eval
 
 ROOT = os.path.join(os.path.dirname(__file__), "..", "fixtures")
 
@@ -118,20 +118,48 @@ def write_pngs():
                         table.write(f"{name}\t{rgb.width}\t{rgb.height}\t{fnv(rgb.tobytes()):016x}\n")
 
 
+def critical_chunks(data):
+    """The file without ancillary chunks: Pillow refuses files for their damaged profiles or oversized texts as well."""
+    if data[:8] != b"\x89PNG\r\n\x1a\n":
+        raise ValueError("no PNG")
+    out, at = data[:8], 8
+    while at < len(data):
+        size = 12 + struct.unpack(">I", data[at : at + 4])[0]
+        if not data[at + 4] & 32:
+            out += data[at : at + size]
+        at += size
+    return out
+
+
+def write_public(source):
+    """PngSuite and others. A wrong checksum of the image data, which Pillow forgives, refuses xcsn0g01.png."""
+    with open(os.path.join(ROOT, "png", "public.tsv"), "w") as table:
+        for name in sorted(os.listdir(source)):
+            try:
+                with open(os.path.join(source, name), "rb") as f:
+                    rgb = Image.open(io.BytesIO(critical_chunks(f.read()))).convert("RGB")
+                answer = f"{fnv(rgb.tobytes()):016x}"
+            except (ValueError, OSError, SyntaxError):
+                answer = "refused"
+            table.write(f"{name}\t{'refused' if name == 'xcsn0g01.png' else answer}\n")
+
+
 # ---- resizing and preprocessing -------------------------------------------------------------------------------------
 
 FILTERS = [
-    (Image.Resampling.NEAREST, InterpolationMode.NEAREST),
-    (Image.Resampling.BILINEAR, InterpolationMode.BILINEAR),
-    (Image.Resampling.BICUBIC, InterpolationMode.BICUBIC),
+    (Image.Resampling.NEAREST, "nearest"),
+    (Image.Resampling.BILINEAR, "bilinear"),
+    (Image.Resampling.BICUBIC, "bicubic"),
 ]
 SIZES = [(50, 37), (37, 50), (31, 64), (9, 7)]
 TARGETS = [(24, 24), (50, 20), (100, 75), (7, 3), (37, 64)]
-RECIPES = [(24, 0.875), (33, 1.0), (48, 0.95), (60, 1.0)]
+RECIPES = [(24, 24, 0.875), (33, 33, 1.0), (48, 48, 0.95), (60, 60, 1.0), (20, 36, 0.9), (45, 17, 1.0)]  # height, width, crop fraction
 
 
 def main():
     write_pngs()
+    if len(sys.argv) > 1:
+        write_public(sys.argv[1])
     folder = os.path.join(ROOT, "pixels")
     os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, "resize.tsv"), "w") as table:
@@ -142,13 +170,11 @@ def main():
                     table.write(f"{w}\t{h}\t{k}\t{tw}\t{th}\t{fnv(out.tobytes()):016x}\n")
     with open(os.path.join(folder, "preprocess.tsv"), "w") as table:
         for w, h in SIZES:
-            for k, (_, mode) in enumerate(FILTERS):
-                for size, crop in RECIPES:
-                    view = T.Compose([
-                        T.Resize(int(np.floor(size / crop)), interpolation=mode), T.CenterCrop(size), T.ToTensor(),
-                        T.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])])
+            for k, (_, name) in enumerate(FILTERS):
+                for height, width, crop in RECIPES:
+                    view = transforms_imagenet_eval((height, width), crop, interpolation=name)
                     out = view(Image.fromarray(picture(w, h))).permute(1, 2, 0).contiguous().numpy()
-                    table.write(f"{w}\t{h}\t{k}\t{size}\t{crop}\t{fnv(out.tobytes()):016x}\n")
+                    table.write(f"{w}\t{h}\t{k}\t{height}\t{width}\t{crop}\t{fnv(out.tobytes()):016x}\n")
 
 
 if __name__ == "__main__":
