@@ -23,7 +23,7 @@ static uint8_t *add(struct archive *archive, char type, const char *name, const 
   uint8_t *header = archive->bytes + archive->size;
   memset(header, 0, 512);
   memcpy(header, name, strlen(name) > 100 ? 100 : strlen(name));
-  snprintf((char *)header + 124, 12, "%011zo", size);
+  snprintf((char *)header + 124, 12, "%011o", (unsigned)size & 0777777777u);
   header[156] = (uint8_t)type;
   memcpy(header + 257,
          "ustar\0"
