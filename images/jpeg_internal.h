@@ -1,4 +1,16 @@
-/* What the files of the JPEG decoder share: the state of one picture (ITU-T T.81). */
+/* What the files of the JPEG decoder share: the state of one picture (ITU-T T.81).
+ *
+ *   jpeg_markers.c      marker segments: tables, frame and scan headers
+ *   jpeg_huffman.c      codes and their tables, blocks of sequential scans; the bits are in jpeg_bits.h
+ *   jpeg_progressive.c  blocks of progressive scans
+ *   jpeg_scan.c         the order of the blocks in a scan, restart intervals
+ *   jpeg_smoothing.c    estimates for coefficients that a progressive file has not sent
+ *   jpeg_idct.c         dequantisation and inverse transform
+ *   jpeg_color.c        upsampling and colour of one line
+ *   jpeg.c              the order of work
+ *
+ * Where the standard leaves something open (broken data, missing pieces, rounding), the behaviour is libjpeg-turbo's,
+ * as Pillow uses it. */
 #ifndef IMAGES_JPEG_INTERNAL_H
 #define IMAGES_JPEG_INTERNAL_H
 
@@ -6,68 +18,159 @@
 
 #include "images/image.h"
 
-enum { JPEG_BLOCK = 64, JPEG_COMPONENTS = 4, JPEG_LOOKAHEAD = 9 };
+enum {
+  JPEG_BLOCK = 64,      /* coefficients of a block */
+  JPEG_COMPONENTS = 4,  /* at most */
+  JPEG_TABLES = 4,      /* of each kind */
+  JPEG_LOOKAHEAD = 9,   /* bits that index a code's tables */
+  JPEG_SMOOTHED = 10,   /* coefficients, in zigzag order, that smoothing may estimate */
+  JPEG_MCU_BLOCKS = 10, /* at most */
+};
 
-/* Coefficient k of the zigzag sequence lies at this place of the natural (row-major) block. */
-extern const uint8_t jpeg_natural_order[JPEG_BLOCK];
+/* Coefficient k of the zigzag sequence lies at this place of the natural (row-major) block; runs that broken data
+ * takes beyond the block end in its last place. */
+extern const uint8_t jpeg_natural_order[JPEG_BLOCK + 16];
 
-/* A Huffman code (T.81 annex C), with a table for codes of up to JPEG_LOOKAHEAD bits. */
-struct jpeg_huffman {
+/* A Huffman code as a DHT segment gives it: how many codes of each length, the symbols in the order of their codes. */
+struct jpeg_code_lengths {
   bool defined;
-  uint16_t lookahead[1 << JPEG_LOOKAHEAD]; /* bits << 8 | symbol; 0: the code is longer */
-  int32_t max_code[18];                    /* largest code of each length, -1: none; [17] ends every search */
-  int32_t value_offset[17];                /* index of the symbol = code + offset */
+  uint8_t counts[16], symbols[256];
+};
+
+/* The same, made ready for decoding (T.81 annex C and F.2.2.3). */
+struct jpeg_code {
+  /* By the next JPEG_LOOKAHEAD bits, a whole coefficient: value << 16 | run << 8 | bits of code and value;
+   * 0: not decided by so few bits. */
+  int32_t values[1 << JPEG_LOOKAHEAD];
+  /* The same for the symbol alone: bits << 8 | symbol; 0: the code is longer. */
+  uint16_t lookahead[1 << JPEG_LOOKAHEAD];
+  int32_t max_code[18];     /* the largest code of each length, -1: none; [17] ends every search */
+  int32_t value_offset[18]; /* index of the symbol = code + offset */
   uint8_t symbols[256];
 };
+enum { JPEG_END_OF_BLOCK = 128 }; /* as a run in `values`: beyond every block */
 
 struct jpeg_component {
-  int id, h, v, quantiser;
-  int width, height;            /* samples: the picture's, scaled by h / h_max and v / v_max, rounded up */
-  int blocks_wide, blocks_high; /* that hold samples: what a scan of this component alone codes */
-  int stored_wide, stored_high; /* rounded up to whole MCUs */
-  int dc_table, ac_table;       /* of the current scan */
-  int previous_dc;
-  int16_t *coefficients;             /* [stored_high][stored_wide][64], natural order, not dequantised */
-  uint8_t *samples;                  /* [stored_high * 8][stored_wide * 8] */
-  uint16_t quantisation[JPEG_BLOCK]; /* natural order; the table as it was at the component's first scan */
+  int id, h, v, quantiser;           /* h, v: sampling factors */
+  int width, height;                 /* samples: the picture's, scaled by h / h_max and v / v_max, rounded up */
+  int blocks_wide, blocks_high;      /* that hold samples: what a scan of this component alone codes */
+  int stored_wide, stored_high;      /* rounded up to whole MCUs */
+  int dc_table, ac_table;            /* of the current scan */
+  int dc_prediction;                 /* of the current scan */
+  uint16_t quantisation[JPEG_BLOCK]; /* natural order; as it was at the component's first scan */
   bool has_quantisation;
+
+  /* Only if the file has several scans. */
+  int16_t *coefficients;                /* [stored_high][stored_wide][64], natural order, not dequantised */
+  int known_bits[JPEG_BLOCK];           /* progressive: the lowest bit sent of each coefficient (zigzag), -1: none */
+  int known_bits_before[JPEG_SMOOTHED]; /* the same before the component's latest scan */
+
+  /* Samples of the MCU row at work, below the lines of the row before that are still needed. */
+  uint8_t *lines;
+  size_t line_bytes;
+  int lines_kept;
 };
 
-/* Bits of an entropy-coded segment. At a marker or the end of the data zeros follow. */
-struct jpeg_bits {
-  const uint8_t *next, *end;
+/* The file, and the bits of an entropy-coded segment: see jpeg_bits.h. */
+struct jpeg_input {
+  const uint8_t *bytes, *next, *end;
+  int marker; /* the marker on whose 0xff `next` stands, 0: on none that is known */
   uint64_t buffer;
-  int count;         /* valid bits at the top of buffer */
-  bool at_marker;    /* `next` stands on a marker, or on the end */
-  int phantom;       /* of `count`, how many are zeros that follow the data */
-  bool insufficient; /* more bits were asked for than there were: the rest of the interval is left as it is */
+  int count;        /* of valid bits at the top of buffer */
+  int padding;      /* of these, how many are zeros that follow the data */
+  bool starved;     /* the file ended in entropy-coded data */
+  bool out_of_data; /* a marker came too early: the rest of the interval is left as it is */
+  bool overflow;    /* a DC coefficient beyond all bounds */
 };
 
 struct jpeg {
-  const uint8_t *bytes;
-  size_t size, at;
+  struct jpeg_input in;
+  const struct decode_limits *limits;
   int width, height;
-  bool progressive, jfif, adobe, has_frame;
+  bool has_frame, progressive, jfif, adobe;
   int adobe_transform;
   int component_count, h_max, v_max, mcus_wide, mcus_high;
   struct jpeg_component components[JPEG_COMPONENTS];
-  uint16_t quantisation[4][JPEG_BLOCK];
-  bool quantisation_defined[4];
-  struct jpeg_huffman dc[4], ac[4];
-  int restart_interval;
-  int scans;
+  uint16_t quantisation[JPEG_TABLES][JPEG_BLOCK]; /* natural order */
+  bool quantisation_defined[JPEG_TABLES];
+  struct jpeg_code_lengths dc_lengths[JPEG_TABLES], ac_lengths[JPEG_TABLES];
+  int restart_interval; /* in MCUs, 0: none */
+
   /* The current scan. */
+  int scans; /* up to and with this one */
   struct jpeg_component *scan[JPEG_COMPONENTS];
   int scan_count, spectral_start, spectral_end, high, low;
-  struct jpeg_bits bits;
-  int eob_run;
+  struct jpeg_code dc[JPEG_TABLES], ac[JPEG_TABLES];
+  int scan_mcus_wide, scan_mcus_high;
+  int restart_left, next_restart, eob_run;
+  int last_good_row; /* the last row of MCUs (of the frame) whose data was there */
+  int64_t visits;    /* blocks visited by all scans so far */
 };
 
-/* Decode the entropy-coded data of the scan that j describes, from j->at on; leaves j->at on the marker behind it. */
+/* ---- jpeg_markers.c ---- */
+enum jpeg_event { JPEG_FAILED, JPEG_SCAN, JPEG_END, JPEG_TRUNCATED };
+/* Read segments up to and with the next scan header (JPEG_SCAN), the end marker (JPEG_END), or the end of the file
+ * (JPEG_TRUNCATED, with a message too, since the caller may accept it). */
+enum jpeg_event jpeg_read_markers(struct jpeg *j, error *e);
+/* The next marker's code, on whose 0xff in->next then stands; 0 at the end of the file. */
+int jpeg_find_marker(struct jpeg_input *in);
+/* Go on behind the marker that was found. */
+void jpeg_take_marker(struct jpeg_input *in);
+size_t jpeg_position(const struct jpeg_input *in);
+/* "byte N: the file is truncated"; returns FAILED. */
+int jpeg_truncated(const struct jpeg *j, error *e);
+
+/* ---- jpeg_huffman.c ---- */
+/* Prepare a code for a scan. is_dc: symbols are sizes of DC differences; sequential: an AC symbol of size 0 ends the
+ * block. FAILED where the lengths form no code. */
+int jpeg_prepare_code(struct jpeg_code *code, const struct jpeg_code_lengths *lengths, bool is_dc, bool sequential,
+                      error *e);
+/* The code that a motion JPEG frame may leave out (T.81 annex K.3); table: 0 luma, 1 chroma. */
+void jpeg_standard_code(struct jpeg_code_lengths *lengths, bool is_dc, int table);
+/* One block of a sequential scan into `block` (zeroed by the caller, natural order). Returns the zigzag place behind
+ * its last coefficient, 1: only DC. */
+int jpeg_decode_block(struct jpeg_input *in, const struct jpeg_code *dc, const struct jpeg_code *ac, int *prediction,
+                      int16_t *block);
+
+/* ---- jpeg_progressive.c: the four kinds of progressive scan, one block each ---- */
+typedef void jpeg_block_decoder(struct jpeg *j, struct jpeg_component *c, int16_t *block);
+jpeg_block_decoder jpeg_first_dc, jpeg_refine_dc, jpeg_first_ac, jpeg_refine_ac;
+
+/* ---- jpeg_scan.c ---- */
+/* Check the scan header that was read last and prepare its tables. */
+int jpeg_start_scan(struct jpeg *j, error *e);
+/* Decode the next row of the scan's MCUs, of a file with one scan, into the components' lines. block_line: where the
+ * row stands in the frame's MCU row, for a scan of one component, whose MCU is one block; else 0. */
+int jpeg_decode_row(struct jpeg *j, int block_line, error *e);
+/* Decode the whole scan into the components' coefficients. */
 int jpeg_decode_scan(struct jpeg *j, error *e);
-/* All blocks of a component to samples: dequantisation and the accurate integer inverse DCT. */
-void jpeg_inverse_transform(struct jpeg_component *component);
-/* Upsample and convert to RGB. */
-int jpeg_to_rgb(const struct jpeg *j, struct image *image, error *e);
+
+/* ---- jpeg_smoothing.c ---- */
+/* Whether estimates are possible and useful. */
+bool jpeg_can_smooth(const struct jpeg *j);
+/* Copy MCU row `row`, line `line` of c's blocks in it, into blocks[c->blocks_wide][64], with estimates filled in. */
+void jpeg_smooth_blocks(const struct jpeg *j, const struct jpeg_component *c, int row, int line, int16_t *blocks);
+
+/* ---- jpeg_idct.c ---- */
+/* Dequantise a block and transform it into 8 lines of 8 samples, `stride` bytes apart. */
+void jpeg_inverse_dct(const int16_t *block, const uint16_t *quantisation, uint8_t *samples, size_t stride);
+/* The same for a block in which only the first coefficient is not zero. */
+void jpeg_inverse_dct_flat(int16_t dc, uint16_t quantisation, uint8_t *samples, size_t stride);
+/* What jpeg_inverse_dct() computes, in plain C: its specification. */
+void jpeg_inverse_dct_reference(const int16_t *block, const uint16_t *quantisation, uint8_t *samples, size_t stride);
+
+/* ---- jpeg_color.c ---- */
+/* What the components are. */
+enum jpeg_color { JPEG_GRAY, JPEG_YCC, JPEG_RGB, JPEG_CMYK, JPEG_YCCK };
+enum jpeg_color jpeg_color_of(const struct jpeg *j);
+/* Whether upsampling the component looks at the lines above and below. */
+bool jpeg_needs_neighbours(const struct jpeg *j, const struct jpeg_component *c);
+/* Line y of the picture of a component, at the picture's width. near, far: the component's line there and the one
+ * above or below it that is nearer to y; line: room for the picture's width rounded up to whole MCUs; sums: the same
+ * and 2 more. Returns `near` itself where nothing is to be done, else `line`. */
+const uint8_t *jpeg_upsample(const struct jpeg *j, const struct jpeg_component *c, int y, const uint8_t *near,
+                             const uint8_t *far, uint8_t *line, uint16_t *sums);
+/* One line of `width` pixels to RGB, from a line of each component. */
+void jpeg_convert(enum jpeg_color color, const uint8_t *const lines[JPEG_COMPONENTS], int width, uint8_t *rgb);
 
 #endif
