@@ -56,25 +56,34 @@ TEST(api_reports_errors) {
   backbones_free(NULL);
 }
 
+/* Run a shell command; when it fails, fail the test with what it printed to FOLDER/log. */
+static bool run_shell(const char *command) {
+  if (system(command) == 0) return true;
+  char *log = read_file(path_join(test_folder(), "log"), NULL);
+  CHECK_MSG(false, "%s\n%s", command, log ? log : "");
+  free(log);
+  return false;
+}
+
 /* make install, then the example by pkg-config's file, as a user would. */
 TEST(example_compiles_and_runs_against_the_installed_library) {
   const char *root = test_folder();
   char command[4096];
   snprintf(command, sizeof command, "make -s install PREFIX=%s/usr > %s/log 2>&1", root, root);
-  CHECK_MSG(system(command) == 0, "%s", read_file(path_join(root, "log"), NULL));
+  REQUIRE(run_shell(command));
   snprintf(command, sizeof command,
            "${CC:-cc} -std=c11 -Wall -Wextra -Werror examples/features.c -o %s/example "
            "$(sed -n \"s|^Cflags: ||p; s|^Libs: ||p\" %s/usr/lib/pkgconfig/backbones.pc | "
            "sed \"s|[$]{includedir}|%s/usr/include|; s|[$]{libdir}|%s/usr/lib|\") > %s/log 2>&1",
            root, root, root, root, root);
-  CHECK_MSG(system(command) == 0, "%s", read_file(path_join(root, "log"), NULL));
+  REQUIRE(run_shell(command));
   snprintf(command, sizeof command, "%s/photos", root);
   REQUIRE(RUN("demo-data", command, "--per-class", "1", "--quiet").exit_code == 0);
   snprintf(command, sizeof command,
            "%s/example evaluate/demo/resnet8_cifar-demo.safetensors %s/photos/test/spotted-fish/0000.png > %s/out "
            "2> %s/log",
            root, root, root, root);
-  CHECK_MSG(system(command) == 0, "%s", read_file(path_join(root, "log"), NULL));
+  REQUIRE(run_shell(command));
   char *out = read_file(path_join(root, "out"), NULL);
   int lines = 0;
   for (const char *c = out; c && *c; c++) lines += *c == '\n';
