@@ -10,7 +10,7 @@ WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wstrict-protot
 # -ffp-contract=off: the same sums on every compiler; kernels ask for fused multiply-adds by name.
 BASE_FLAGS = -std=c11 -D_GNU_SOURCE -I. -fvisibility=hidden -fPIC -ffp-contract=off -fno-math-errno -pthread -MMD -MP
 SANITIZE ?=
-CFLAGS_ALL = $(BASE_FLAGS) $(OPTIMIZE) $(WARNINGS) $(SANITIZE) $(EXTRA_CFLAGS)
+CFLAGS_ALL = $(BASE_FLAGS) $(OPTIMIZE) $(WARNINGS) $(SANITIZE) $(ISA_DEFINES) $(EXTRA_CFLAGS)
 LDLIBS = -lm -pthread
 
 # ---- instruction sets: every file in kernels/simd is compiled once for each of these -----------------------------
@@ -66,7 +66,7 @@ $(BUILD)/kernels/simd/%_$(1).o: kernels/simd/%.c
 	@$$(CC) $$(CFLAGS_ALL) $$(ISA_FLAGS_$(1)) -DISA=$(1) -DISA_$(1)=1 -c -o $$@ $$<
 endef
 $(foreach isa,$(ISAS),$(eval $(call simd_rule,$(isa))))
-$(BUILD)/kernels/kernels.o: EXTRA_CFLAGS += $(foreach isa,$(ISAS),-DHAVE_$(isa)=1)
+$(BUILD)/kernels/kernels.o: ISA_DEFINES = $(foreach isa,$(ISAS),-DHAVE_$(isa)=1)
 
 # ---- tests --------------------------------------------------------------------------------------------------------
 $(BUILD)/run-tests: $(TEST_OBJECTS) $(LIBRARY_OBJECTS)
