@@ -164,7 +164,8 @@ static int decode_one_scan(struct jpeg *j, struct output *out, error *e) {
     }
     put_row(j, out, row);
   }
-  return check_rest(j, e);
+  bool is_cut = !j->in.marker && j->in.next == j->in.end; /* all blocks may be there, but nobody knows */
+  return is_cut ? jpeg_truncated(j, e) : check_rest(j, e);
 }
 
 static int decode_all_scans(struct jpeg *j, struct output *out, error *e) {

@@ -22,7 +22,7 @@ enum {
   JPEG_BLOCK = 64,      /* coefficients of a block */
   JPEG_COMPONENTS = 4,  /* at most */
   JPEG_TABLES = 4,      /* of each kind */
-  JPEG_LOOKAHEAD = 9,   /* bits that index a code's tables */
+  JPEG_LOOKAHEAD = 10,  /* bits that index a code's tables */
   JPEG_SMOOTHED = 10,   /* coefficients, in zigzag order, that smoothing may estimate */
   JPEG_MCU_BLOCKS = 10, /* at most */
 };
@@ -110,7 +110,7 @@ struct jpeg {
 /* ---- jpeg_markers.c ---- */
 enum jpeg_event { JPEG_FAILED, JPEG_SCAN, JPEG_END, JPEG_TRUNCATED };
 /* Read segments up to and with the next scan header (JPEG_SCAN), the end marker (JPEG_END), or the end of the file
- * (JPEG_TRUNCATED, with a message too, since the caller may accept it). */
+ * between segments or in one that does not matter (JPEG_TRUNCATED, with a message, too: the caller may accept it). */
 enum jpeg_event jpeg_read_markers(struct jpeg *j, error *e);
 /* The next marker's code, on whose 0xff in->next then stands; 0 at the end of the file. */
 int jpeg_find_marker(struct jpeg_input *in);

@@ -205,10 +205,12 @@ static int read_segment(struct jpeg *j, int marker, enum jpeg_event *event, erro
   struct jpeg_input *in = &j->in;
   size_t left = (size_t)(in->end - in->next), length = left >= 2 ? (size_t)(in->next[0] << 8 | in->next[1]) : 0;
   if (left < 2 || length > left) {
-    *event = JPEG_TRUNCATED;
+    if (marker >= APP0) *event = JPEG_TRUNCATED;
     return jpeg_truncated(j, e);
   }
-  if (length < 2) length = 2; /* what libjpeg makes of it; headers are checked below */
+  if (length < 2 && (marker == DQT || marker == DHT))
+    return fail(e, "byte %zu: a table without a length", jpeg_position(in));
+  if (length < 2) length = 2; /* what libjpeg makes of it, and headers fail as too short */
   struct segment s = {in->next + 2, length - 2, jpeg_position(in) + 2};
   in->next += length;
   switch (marker) {
@@ -248,7 +250,8 @@ enum jpeg_event jpeg_read_markers(struct jpeg *j, error *e) {
     }
     jpeg_take_marker(&j->in);
     if (marker == EOI) return JPEG_END;
-    if (marker == TEM || (marker >= RST0 && marker <= RST7)) continue;
+    if (marker >= RST0 && marker <= RST7) continue;
+    if (marker == TEM && j->scans > 0) continue; /* before the first scan it is Pillow that refuses it */
     if (!has_segment(marker)) {
       fail(e, "byte %zu: marker 0x%02x does not belong here", jpeg_position(&j->in), (unsigned)marker);
       return JPEG_FAILED;
