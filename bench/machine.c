@@ -47,12 +47,14 @@ double measure_peak(const struct kernels *kernels, struct threads *pool) {
   enum { MOST_THREADS = 1024, RUNS = 12 };
   double flops[MOST_THREADS], best = 0;
   size_t threads = (size_t)threads_count(pool);
-  /* About 20 ms a run: long against starting, short against what else the machine does. */
+  /* About 20 ms a run: long against waking a thread, short against what else the machine does. */
   struct peak_job job = {kernels, 1000, flops};
-  double begin = now();
-  threads_run(pool, threads, peak_task, &job);
-  double seconds = now() - begin;
-  job.rounds = (long)(1000 * 0.02 / (seconds > 1e-7 ? seconds : 1e-7)) + 1;
+  double begin, seconds = 0;
+  for (; seconds < 0.02 && job.rounds < 1L << 40; job.rounds *= 2) {
+    begin = now();
+    threads_run(pool, threads, peak_task, &job);
+    seconds = now() - begin;
+  }
   for (int run = 0; run < RUNS; run++) {
     begin = now();
     threads_run(pool, threads, peak_task, &job);
