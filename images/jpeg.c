@@ -135,6 +135,11 @@ static int read_up_to_scan(struct jpeg *j, error *e) {
     in->next += 2;
     j->restart_interval = 0;
     j->jfif = j->adobe = false;
+    for (int i = 0; i < JPEG_TABLES; i++) { /* T.81 F.1.4.4.1.5 and .2 */
+      j->dc_low[i] = 0;
+      j->dc_high[i] = 1;
+      j->ac_border[i] = 5;
+    }
     enum jpeg_event event = jpeg_read_markers(j, e);
     if (event == JPEG_SCAN) return OK;
     if (event != JPEG_END) return FAILED;

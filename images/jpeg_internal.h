@@ -3,6 +3,7 @@
  *   jpeg_markers.c      marker segments: tables, frame and scan headers
  *   jpeg_huffman.c      codes and their tables, blocks of sequential scans; the bits are in jpeg_bits.h
  *   jpeg_progressive.c  blocks of progressive scans
+ *   jpeg_arithmetic.c   blocks of files with arithmetic coding, of all kinds
  *   jpeg_scan.c         the order of the blocks in a scan, restart intervals
  *   jpeg_smoothing.c    estimates for coefficients that a progressive file has not sent
  *   jpeg_idct.c         dequantisation and inverse transform
@@ -57,6 +58,7 @@ struct jpeg_component {
   int stored_wide, stored_high;      /* rounded up to whole MCUs */
   int dc_table, ac_table;            /* of the current scan */
   int dc_prediction;                 /* of the current scan */
+  int dc_context;                    /* arithmetic coding: the bins that the last DC difference chose */
   uint16_t quantisation[JPEG_BLOCK]; /* natural order; as it was at the component's first scan */
   bool has_quantisation;
 
@@ -83,17 +85,27 @@ struct jpeg_input {
   bool overflow;    /* a DC coefficient beyond all bounds */
 };
 
+/* The arithmetic decoder of an interval (T.81 annex D). */
+struct jpeg_arithmetic {
+  bool is_started, is_broken;
+  uint32_t code, interval;                           /* registers C and A */
+  int bits;                                          /* CT: shifts before the next byte */
+  uint8_t dc[JPEG_TABLES][64], ac[JPEG_TABLES][256]; /* bins */
+};
+
 struct jpeg {
   struct jpeg_input in;
   const struct decode_limits *limits;
   int width, height;
-  bool has_frame, progressive, jfif, adobe;
+  bool has_frame, progressive, is_arithmetic, jfif, adobe;
   int adobe_transform;
   int component_count, h_max, v_max, mcus_wide, mcus_high;
   struct jpeg_component components[JPEG_COMPONENTS];
   uint16_t quantisation[JPEG_TABLES][JPEG_BLOCK]; /* natural order */
   bool quantisation_defined[JPEG_TABLES];
   struct jpeg_code_lengths dc_lengths[JPEG_TABLES], ac_lengths[JPEG_TABLES];
+  /* Conditioning of arithmetic coding: bounds L and U of small DC differences, place K between low and high AC. */
+  uint8_t dc_low[JPEG_TABLES], dc_high[JPEG_TABLES], ac_border[JPEG_TABLES];
   int restart_interval; /* in MCUs, 0: none */
 
   /* The current scan. */
@@ -101,6 +113,7 @@ struct jpeg {
   struct jpeg_component *scan[JPEG_COMPONENTS];
   int scan_count, spectral_start, spectral_end, high, low;
   struct jpeg_code dc[JPEG_TABLES], ac[JPEG_TABLES];
+  struct jpeg_arithmetic arithmetic;
   int scan_mcus_wide, scan_mcus_high;
   int restart_left, next_restart, eob_run;
   int last_good_row; /* the last row of MCUs (of the frame) whose data was there */
@@ -135,6 +148,12 @@ int jpeg_decode_block(struct jpeg_input *in, const struct jpeg_code *dc, const s
 /* ---- jpeg_progressive.c: the four kinds of progressive scan, one block each ---- */
 typedef void jpeg_block_decoder(struct jpeg *j, struct jpeg_component *c, int16_t *block);
 jpeg_block_decoder jpeg_first_dc, jpeg_refine_dc, jpeg_first_ac, jpeg_refine_ac;
+
+/* ---- jpeg_arithmetic.c: a sequential block, and the four kinds of progressive scan ---- */
+jpeg_block_decoder jpeg_arithmetic_block, jpeg_arithmetic_first_dc, jpeg_arithmetic_refine_dc, jpeg_arithmetic_first_ac,
+    jpeg_arithmetic_refine_ac;
+/* At the start of every interval. */
+void jpeg_start_arithmetic(struct jpeg *j);
 
 /* ---- jpeg_scan.c ---- */
 /* Check the scan header that was read last and prepare its tables. */

@@ -8,6 +8,8 @@ enum {
   SOF0 = 0xc0,
   SOF1 = 0xc1,
   SOF2 = 0xc2,
+  SOF9 = 0xc9,
+  SOF10 = 0xca,
   DHT = 0xc4,
   DAC = 0xcc,
   SOF15 = 0xcf,
@@ -73,6 +75,23 @@ static int read_huffman(struct jpeg *j, const struct segment *s, error *e) {
     if (total > sizeof lengths->symbols || s->size - i < total) return broken(s, "a Huffman table is cut short", e);
     memcpy(lengths->symbols, s->bytes + i, total);
     i += total;
+  }
+  return OK;
+}
+
+static int read_conditioning(struct jpeg *j, const struct segment *s, error *e) {
+  if (s->size % 2) return broken(s, "arithmetic conditioning of a wrong length", e);
+  for (size_t i = 0; i < s->size; i += 2) {
+    int is_ac = s->bytes[i] >> 4, table = s->bytes[i] & 15, value = s->bytes[i + 1];
+    if (is_ac > 1 || table >= JPEG_TABLES || (!is_ac && (value & 15) > value >> 4)) {
+      return broken(s, "impossible arithmetic conditioning", e);
+    }
+    if (is_ac) {
+      j->ac_border[table] = (uint8_t)value;
+    } else {
+      j->dc_low[table] = value & 15;
+      j->dc_high[table] = (uint8_t)(value >> 4);
+    }
   }
   return OK;
 }
@@ -226,9 +245,13 @@ static int read_segment(struct jpeg *j, int marker, enum jpeg_event *event, erro
     case SOF0:
     case SOF1:
     case SOF2:
-      j->progressive = marker == SOF2;
+    case SOF9:
+    case SOF10:
+      j->progressive = marker == SOF2 || marker == SOF10;
+      j->is_arithmetic = marker >= SOF9;
       return read_frame(j, &s, e);
     case DAC:
+      return read_conditioning(j, &s, e);
     case DNL:
     case COM:
       return OK;

@@ -29,6 +29,7 @@ static int check_progression(const struct jpeg *j, error *e) {
 }
 
 static int prepare(struct jpeg *j, int table, bool is_dc, error *e) {
+  if (j->is_arithmetic && table < JPEG_TABLES) return OK; /* it needs no table */
   if (table >= JPEG_TABLES || !(is_dc ? j->dc_lengths : j->ac_lengths)[table].defined) {
     return fail(e, "byte %zu: the scan has no Huffman table", jpeg_position(&j->in));
   }
@@ -59,6 +60,7 @@ static void start_interval(struct jpeg *j) {
   j->in.buffer = 0;
   j->in.count = 0;
   j->in.padding = 0;
+  if (j->is_arithmetic) jpeg_start_arithmetic(j);
 }
 
 int jpeg_start_scan(struct jpeg *j, error *e) {
@@ -121,7 +123,10 @@ static int check_data(struct jpeg *j, error *e) {
 static void decode_to_samples(struct jpeg *j, struct jpeg_component *c, uint8_t *samples) {
   _Alignas(16) int16_t block[JPEG_BLOCK] = {0};
   int end = 1;
-  if (!j->in.out_of_data) {
+  if (j->is_arithmetic) {
+    jpeg_arithmetic_block(j, c, block);
+    end = JPEG_BLOCK;
+  } else if (!j->in.out_of_data) {
     end = jpeg_decode_block(&j->in, &j->dc[c->dc_table], &j->ac[c->ac_table], &c->dc_prediction, block);
   }
   if (end == 1) {
@@ -145,7 +150,7 @@ int jpeg_decode_row(struct jpeg *j, int block_line, error *e) {
         }
       }
     }
-    if (j->in.padding && check_data(j, e) != OK) return FAILED;
+    if ((j->in.padding || j->in.starved) && check_data(j, e) != OK) return FAILED;
     j->restart_left--;
   }
   return OK;
@@ -155,13 +160,19 @@ int jpeg_decode_row(struct jpeg *j, int block_line, error *e) {
 
 static void sequential_block(struct jpeg *j, struct jpeg_component *c, int16_t *block) {
   memset(block, 0, JPEG_BLOCK * sizeof *block); /* an earlier scan of the component may have been here */
-  jpeg_decode_block(&j->in, &j->dc[c->dc_table], &j->ac[c->ac_table], &c->dc_prediction, block);
+  if (j->is_arithmetic) {
+    jpeg_arithmetic_block(j, c, block);
+  } else {
+    jpeg_decode_block(&j->in, &j->dc[c->dc_table], &j->ac[c->ac_table], &c->dc_prediction, block);
+  }
 }
 
 static jpeg_block_decoder *choose_decoder(const struct jpeg *j) {
+  static jpeg_block_decoder *const huffman[2][2] = {{jpeg_first_ac, jpeg_refine_ac}, {jpeg_first_dc, jpeg_refine_dc}};
+  static jpeg_block_decoder *const arithmetic[2][2] = {{jpeg_arithmetic_first_ac, jpeg_arithmetic_refine_ac},
+                                                       {jpeg_arithmetic_first_dc, jpeg_arithmetic_refine_dc}};
   if (!j->progressive) return sequential_block;
-  if (j->spectral_start == 0) return j->high ? jpeg_refine_dc : jpeg_first_dc;
-  return j->high ? jpeg_refine_ac : jpeg_first_ac;
+  return (j->is_arithmetic ? arithmetic : huffman)[j->spectral_start == 0][j->high > 0];
 }
 
 static int16_t *block_at(const struct jpeg_component *c, int y, int x) {
@@ -210,7 +221,7 @@ int jpeg_decode_scan(struct jpeg *j, error *e) {
           j->restart_left -= n - 1;
         } else {
           decode_mcu(j, decode, y, x);
-          if (j->in.padding && check_data(j, e) != OK) return FAILED;
+          if ((j->in.padding || j->in.starved) && check_data(j, e) != OK) return FAILED;
         }
       }
       j->restart_left--;
