@@ -4,9 +4,9 @@
 #include "images/jpeg_internal.h"
 
 enum {
-  /* A scan of few bytes can make the decoder visit every block. Files need some ten visits to a block, so this many
+  /* A scan of few bytes can make the decoder visit every block. Encoders need some ten visits to a block, so this many
    * are enough for all, and the time stays in proportion to the picture. */
-  VISITS_PER_BLOCK = 128,
+  VISITS_PER_BLOCK = 64,
   FREE_VISITS = 1 << 20,
 };
 
