@@ -41,7 +41,7 @@ static int allocate_output(struct jpeg *j, struct output *out, error *e) {
     c->line_bytes = (size_t)c->stored_wide * 8;
     /* The last group of lines of the row above waits for the first line of this one, and needs the one before it. */
     c->lines_kept = out->neighbours ? c->v + 1 : 0;
-    c->lines = allocate_zeroed((size_t)(c->lines_kept + 8 * c->v), c->line_bytes, e);
+    c->lines = allocate_zeroed((size_t)c->lines_kept + 8 * (size_t)c->v, c->line_bytes, e);
     out->upsampled[i] = allocate_zeroed(widest * 8 + 16, 1, e);
     if (!c->lines || !out->upsampled[i]) return FAILED;
   }
@@ -95,13 +95,6 @@ static void put_row(const struct jpeg *j, struct output *out, int row) {
   }
 }
 
-static bool is_flat(const int16_t *block) {
-  uint64_t words[JPEG_BLOCK / 4], others = 0;
-  memcpy(words, block, sizeof words);
-  for (int i = 1; i < JPEG_BLOCK / 4; i++) others |= words[i];
-  return (others | (uint16_t)block[1] | (uint16_t)block[2] | (uint16_t)block[3]) == 0;
-}
-
 /* MCU row `row` from coefficients to samples. */
 static void transform_row(const struct jpeg *j, const struct output *out, int row) {
   for (int i = 0; i < j->component_count; i++) {
@@ -114,7 +107,7 @@ static void transform_row(const struct jpeg *j, const struct output *out, int ro
       }
       uint8_t *samples = c->lines + (size_t)(c->lines_kept + 8 * line) * c->line_bytes;
       for (int x = 0; x < c->blocks_wide; x++, blocks += JPEG_BLOCK, samples += 8) {
-        if (is_flat(blocks)) {
+        if (jpeg_is_flat(blocks)) {
           jpeg_inverse_dct_flat(blocks[0], c->quantisation[0], samples, c->line_bytes);
         } else {
           jpeg_inverse_dct(blocks, c->quantisation, samples, c->line_bytes);

@@ -53,6 +53,13 @@ static void transform(const int16_t *in, int16_t *out, size_t step, int shift) {
   }
 }
 
+bool jpeg_is_flat(const int16_t *block) {
+  uint64_t words[JPEG_BLOCK / 4], others = 0;
+  memcpy(words, block, sizeof words);
+  for (int i = 1; i < JPEG_BLOCK / 4; i++) others |= words[i];
+  return !others && !block[1] && !block[2] && !block[3];
+}
+
 /* The column pass where rows 1 to 7 are zero. */
 static inline int16_t first_pass_flat(int16_t value) { return (int16_t)((uint32_t)value << PASS1_BITS); }
 

@@ -173,7 +173,9 @@ void jpeg_smooth_blocks(const struct jpeg *j, const struct jpeg_component *c, in
 /* ---- jpeg_idct.c ---- */
 /* Dequantise a block and transform it into 8 lines of 8 samples, `stride` bytes apart. */
 void jpeg_inverse_dct(const int16_t *block, const uint16_t *quantisation, uint8_t *samples, size_t stride);
-/* The same for a block in which only the first coefficient is not zero. */
+/* Whether all coefficients but the first are zero. */
+bool jpeg_is_flat(const int16_t *block);
+/* jpeg_inverse_dct() of such a block. */
 void jpeg_inverse_dct_flat(int16_t dc, uint16_t quantisation, uint8_t *samples, size_t stride);
 /* What jpeg_inverse_dct() computes, in plain C: its specification. */
 void jpeg_inverse_dct_reference(const int16_t *block, const uint16_t *quantisation, uint8_t *samples, size_t stride);

@@ -65,15 +65,8 @@ static inline void correct(struct jpeg_input *in, struct window *w, int16_t *coe
   }
 }
 
-static bool has_ac(const int16_t *block) {
-  uint64_t words[JPEG_BLOCK / 4], others = 0;
-  memcpy(words, block, sizeof words);
-  for (int i = 1; i < JPEG_BLOCK / 4; i++) others |= words[i];
-  return others || block[1] || block[2] || block[3];
-}
-
 void jpeg_refine_ac(struct jpeg *j, struct jpeg_component *c, int16_t *block) {
-  if (j->eob_run > 0 && !has_ac(block)) { /* nothing to correct */
+  if (j->eob_run > 0 && jpeg_is_flat(block)) { /* nothing to correct */
     j->eob_run--;
     return;
   }
