@@ -122,7 +122,7 @@ static int receive(void *context, const struct extracted *results, size_t n, err
       take(run, &run->dataset.samples[results[i].index], results[i].row);
     } else {
       run->skipped++;
-      fprintf(stderr, "backbones: %s\n", results[i].reason);
+      fprintf(stderr, "backbones: %s: %s\n", run->dataset.samples[results[i].index].path, results[i].reason);
     }
   }
   return OK;

@@ -116,8 +116,9 @@ static int receive(void *context, const struct extracted *results, size_t n, err
   for (size_t i = 0; i < n; i++) {
     if (results[i].row) continue;
     run->skipped++;
-    if (run->strict) return fail(e, "%s: %s", run->data, results[i].reason);
-    fprintf(stderr, "skipped: %s\n", results[i].reason);
+    const char *path = run->dataset.samples[results[i].index].path;
+    if (run->strict) return fail(e, "%s: %s: %s", run->data, path, results[i].reason);
+    fprintf(stderr, "skipped: %s: %s\n", path, results[i].reason);
   }
   return feature_store_add(run->store, results, n, e);
 }

@@ -91,6 +91,13 @@ static bool all_finite(const float *row, size_t n) {
   return true;
 }
 
+/* The data set's messages begin with the sample's path, the preprocessing's do not: who receives a result adds it. */
+static const char *without_path(const char *message, const char *path) {
+  size_t length = strlen(path);
+  bool begins = !strncmp(message, path, length) && !strncmp(message + length, ": ", 2);
+  return begins ? message + length + 2 : message;
+}
+
 static void process(struct worker *w, size_t chunk) {
   struct pipeline *p = w->pipeline;
   const struct extraction *x = p->x;
@@ -110,7 +117,7 @@ static void process(struct worker *w, size_t chunk) {
       status = preprocess(&image, recipe, w->input + (size_t)read * picture, &e);
       image_free(&image);
     }
-    snprintf(reason, REASON_BYTES, "%.*s", REASON_BYTES - 1, e.message);
+    snprintf(reason, REASON_BYTES, "%.*s", REASON_BYTES - 1, without_path(e.message, x->dataset->samples[index].path));
     if (status == OK) slot->results[i].row = w->rows + (size_t)read++ * p->columns;
   }
   session_run(w->session, w->input, read, x->logits ? NULL : w->rows, x->logits ? w->rows : NULL, NULL);

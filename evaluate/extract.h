@@ -9,7 +9,7 @@
 struct extracted {
   size_t index;       /* the sample */
   const float *row;   /* [columns], NULL when the picture was unreadable or the features were not finite */
-  const char *reason; /* "jpeg: byte 120: ...", when row is NULL */
+  const char *reason; /* when row is NULL, without the sample's path */
 };
 
 struct extraction {

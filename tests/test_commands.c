@@ -150,6 +150,8 @@ TEST(one_bad_photo_does_not_lose_the_others) {
   char *skipped = read_file(path_join(second, "skipped.tsv"), NULL);
   CHECK_CONTAINS(skipped, "bad1.png\t");
   CHECK_CONTAINS(skipped, "bad2.png\t");
+  CHECK(!strstr(skipped, "bad1.png: "));
+  CHECK_CONTAINS(run.err, "bad1.png: ");
   CHECK_CONTAINS(skipped, "bad3.jpg\t");
   size_t a, b;
   char *before = read_file(path_join(out, "features.npy"), &a),
