@@ -11,7 +11,16 @@
 
 #include "kernels/error.h"
 
-enum activation { ACTIVATION_NONE, ACTIVATION_RELU };
+/* GELU by erf (Hendrycks and Gimpel 2016), by its tanh approximation, and by x * sigmoid(1.702 x) ("quick"); SiLU:
+ * x * sigmoid(x). */
+enum activation {
+  ACTIVATION_NONE,
+  ACTIVATION_RELU,
+  ACTIVATION_GELU,
+  ACTIVATION_GELU_TANH,
+  ACTIVATION_QUICK_GELU,
+  ACTIVATION_SILU
+};
 
 enum { GEMM_MAX_ROWS = 16 }; /* the largest gemm_rows of any instruction set */
 
@@ -67,6 +76,10 @@ struct kernels {
   void (*max_pool_row)(const struct pool_row *row);
   /* out[c] = mean over n pixels of in[n, c]; channels [0, channels), pixels `stride` floats apart. */
   void (*mean_pixels)(const float *in, ptrdiff_t stride, int n, int channels, float *out);
+  /* One row of layer_norm() (kernels/layer_norm.h). gamma and beta may both be NULL: the plain normalisation; residual
+   * may be NULL; out may be in or residual. */
+  void (*layer_norm_row)(const float *in, int channels, const float *gamma, const float *beta, float epsilon,
+                         const float *residual, float *out);
   /* Independent multiply-adds in registers for `rounds` rounds: the machine's FMA peak. Returns the FLOPs done. */
   double (*fma_peak)(long rounds, float *sink);
 };

@@ -22,7 +22,18 @@ struct tensor {
   int64_t elements;    /* product of shape */
   const uint8_t *data; /* little-endian, contiguous, row-major, inside a mapped file or owned memory; maybe unaligned */
   size_t bytes;
-  bool used; /* set when a model takes the tensor */
+  bool used;            /* set when a model takes the tensor */
+  const char *harmless; /* why inference never needs it ("a batch norm's step counter"), NULL: it might */
+};
+
+/* What a config says about a network that names and shapes do not show: 0 or "" where it says nothing. */
+struct hints {
+  int heads;             /* of attention, in every block */
+  double norm_epsilon;   /* of layer norms */
+  char activation[16];   /* "gelu", "gelu_tanh", "quick_gelu", "silu", "relu" */
+  char pooling[16];      /* of the features: "token", "avg", "token+avg", "map" (attention pooling) */
+  int window;            /* Swin: tokens along a window's side */
+  int trained_window[4]; /* Swin v2: each stage's window when the position bias was trained; 0: window */
 };
 
 struct checkpoint {
@@ -35,6 +46,7 @@ struct checkpoint {
   struct recipe recipe; /* valid when has_recipe */
   char **class_names;   /* from id2label, label_names or metadata; NULL when none */
   size_t class_count;
+  struct hints hints;
   char *config_json; /* the architecture's configuration as written by convert, or NULL */
   void *storage;     /* mapped files and owned memory; private to checkpoint.c */
 };
