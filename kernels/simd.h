@@ -31,6 +31,8 @@ typedef float32x4_t vfloat;
 #define LANES 4
 typedef float vfloat __attribute__((vector_size(16)));
 #endif
+/* The bits of a vfloat: `(vbits)x` reinterprets, arithmetic wraps. */
+typedef uint32_t vbits __attribute__((vector_size(4 * LANES)));
 
 /* Loads and stores need no alignment. */
 static inline vfloat v_load(const float *p) {
@@ -96,6 +98,31 @@ static inline vfloat v_max(vfloat a, vfloat b) {
   for (int i = 0; i < LANES; i++) larger[i] = a[i] > b[i] ? a[i] : b[i];
   return larger;
 #endif
+}
+
+/* The smaller of each pair; b where one is NaN. */
+static inline vfloat v_min(vfloat a, vfloat b) {
+#if defined(ISA_avx512)
+  return _mm512_min_ps(a, b);
+#elif defined(ISA_avx2)
+  return _mm256_min_ps(a, b);
+#else
+  vfloat smaller;
+  for (int i = 0; i < LANES; i++) smaller[i] = a[i] < b[i] ? a[i] : b[i];
+  return smaller;
+#endif
+}
+
+static inline vfloat v_abs(vfloat x) { return (vfloat)((vbits)x & 0x7FFFFFFF); }
+
+/* The sum of the lanes, always in the same order: halves are added until one lane is left. */
+static inline float v_sum(vfloat x) {
+  float lanes[LANES];
+  v_store(lanes, x);
+  for (int half = LANES / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
+  }
+  return lanes[0];
 }
 
 #endif
