@@ -1,7 +1,5 @@
 #include "kernels/reference/reference.h"
 
-static double activate(double x, enum activation activation) { return activation == ACTIVATION_RELU && x < 0 ? 0 : x; }
-
 void reference_conv(const struct conv_shape *s, const float *in, int batch, int height, int width, const float *weight,
                     const float *bias, const float *residual, enum activation activation, float *out) {
   int out_height = conv_output_size(s, height), out_width = conv_output_size(s, width);
@@ -27,7 +25,7 @@ void reference_conv(const struct conv_shape *s, const float *in, int batch, int 
           }
           if (bias) sum += (double)bias[o];
           if (residual) sum += (double)residual[at];
-          out[at] = (float)activate(sum, activation);
+          out[at] = (float)reference_activate(sum, activation);
         }
       }
     }

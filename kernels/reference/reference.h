@@ -8,6 +8,8 @@
 
 extern const struct kernels kernels_reference;
 
+double reference_activate(double x, enum activation activation);
+
 /* Layouts as conv_run(): in [batch, height, width, in], weight [out, in / groups, kernel, kernel], out and residual
  * [batch, out_height, out_width, out]. */
 void reference_conv(const struct conv_shape *shape, const float *in, int batch, int height, int width,

@@ -16,8 +16,7 @@ static void gemm_tile(const struct gemm_tile *t) {
       }
       if (t->bias) sum += (double)t->bias[n];
       if (t->residual) sum += (double)t->residual[r * t->residual_stride + n];
-      if (t->activation == ACTIVATION_RELU && sum < 0) sum = 0;
-      t->c[r * t->c_stride + n] = (float)sum;
+      t->c[r * t->c_stride + n] = (float)reference_activate(sum, t->activation);
     }
   }
 }

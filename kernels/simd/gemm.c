@@ -6,6 +6,7 @@
  * AVX-512), the chains are independent, so a tile of 5 rows or more hides the latency of 4 cycles. */
 #include <stdbool.h>
 
+#include "kernels/simd/math.h"
 #include "kernels/simd/simd_kernels.h"
 
 #define ROWS GEMM_ROWS
@@ -19,7 +20,7 @@ INLINE vfloat finish(const struct gemm_tile *t, vfloat sum, int row, int column,
     if (t->bias) sum += v_load_first(t->bias + column, lanes);
     if (t->residual) sum += v_load_first(t->residual + row * t->residual_stride + column, lanes);
   }
-  if (t->activation == ACTIVATION_RELU) sum = v_max(v_set(0), sum); /* in this order NaN stays NaN */
+  if (t->activation == ACTIVATION_RELU) sum = v_activate(sum, ACTIVATION_RELU);
   return sum;
 }
 
@@ -30,6 +31,40 @@ INLINE void write_vector(const struct gemm_tile *t, vfloat sum, int row, int col
     v_store(c, finish(t, sum, row, column, LANES));
   else if (lanes > 0)
     v_store_first(c, finish(t, sum, row, column, lanes), lanes);
+}
+
+/* Activations beyond ReLU, over C as it was just written and still lies in L1: within the unrolled rows above, each
+ * vector of the tile would carry a copy of their code. */
+INLINE void activate_rows(const struct gemm_tile *t, const enum activation activation) {
+  for (int r = 0; r < t->rows; r++) {
+    float *c = t->c + r * t->c_stride;
+    int n = 0;
+    for (; n + LANES <= t->columns; n += LANES) v_store(c + n, v_activate(v_load(c + n), activation));
+    if (n < t->columns) {
+      int lanes = t->columns - n;
+      v_store_first(c + n, v_activate(v_load_first(c + n, lanes), activation), lanes);
+    }
+  }
+}
+
+static void activate_tile(const struct gemm_tile *t) {
+  switch (t->activation) {
+    case ACTIVATION_NONE:
+    case ACTIVATION_RELU:
+      break;
+    case ACTIVATION_GELU:
+      activate_rows(t, ACTIVATION_GELU);
+      break;
+    case ACTIVATION_GELU_TANH:
+      activate_rows(t, ACTIVATION_GELU_TANH);
+      break;
+    case ACTIVATION_QUICK_GELU:
+      activate_rows(t, ACTIVATION_QUICK_GELU);
+      break;
+    case ACTIVATION_SILU:
+      activate_rows(t, ACTIVATION_SILU);
+      break;
+  }
 }
 
 /* Ask for the lines of C and of the residual before the sums are done: a row of C is `c_stride` away from the next, a
@@ -109,4 +144,5 @@ void ISA_NAME(gemm_tile)(const struct gemm_tile *t) {
     default:
       break;
   }
+  activate_tile(t);
 }

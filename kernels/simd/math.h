@@ -45,4 +45,58 @@ V_INLINE vfloat v_sigmoid(vfloat x) { return v_set(1) / (v_set(1) + v_exp(-x)); 
 /* x * sigmoid(x) */
 V_INLINE vfloat v_silu(vfloat x) { return x / (v_set(1) + v_exp(-x)); }
 
+/* x * sigmoid(1.702 x) */
+V_INLINE vfloat v_quick_gelu(vfloat x) { return x / (v_set(1) + v_exp(v_set(-1.702f) * x)); }
+
+/* x / 2 * (1 + tanh y) = x * sigmoid(2 y), y = sqrt(2 / pi) * (x + 0.044715 x^3) */
+V_INLINE vfloat v_gelu_tanh(vfloat x) {
+  vfloat minus_2y = x * v_fma(x * x, v_set(-2 * 0.7978845608f * 0.044715f), v_set(-2 * 0.7978845608f));
+  return x / (v_set(1) + v_exp(minus_2y));
+}
+
+/* x * Phi(x) within 2.5e-7 below 4, within one rounding of x above, and exactly 0 below -6.5.
+ * It is max(x, 0) - a * Phi(-a) with a = |x|, and Phi(-a) is (1 - a / 6.5)^8 times a polynomial: the factor falls as
+ * the tail does, ends in 0, and costs three squarings where e^(-a^2 / 2) would cost twelve instructions. The
+ * coefficients are the minimax fit to a * Phi(-a), in u = 1 - a / 3.25 that runs over [-1, 1], where the sum does not
+ * cancel. */
+V_INLINE vfloat v_gelu(vfloat x) {
+  vfloat a = v_min(v_set(6.5f), v_abs(x)); /* in this order NaN stays NaN */
+  vfloat u = v_fma(a, v_set(-0x1.3b13b2p-2f), v_set(1));
+  vfloat p = v_set(0x1.93d93ep-9f);
+  p = v_fma(p, u, v_set(-0x1.31c9eep-7f));
+  p = v_fma(p, u, v_set(0x1.53224ap-8f));
+  p = v_fma(p, u, v_set(0x1.9990d2p-8f));
+  p = v_fma(p, u, v_set(-0x1.88098ap-10f));
+  p = v_fma(p, u, v_set(-0x1.1fbca6p-8f));
+  p = v_fma(p, u, v_set(-0x1.aa7dc0p-9f));
+  p = v_fma(p, u, v_set(0x1.1130e0p-11f));
+  p = v_fma(p, u, v_set(0x1.749752p-9f));
+  p = v_fma(p, u, v_set(0x1.03607cp-9f));
+  p = v_fma(p, u, v_set(0x1.2e84c8p-11f));
+  vfloat factor = v_set(1) + u;
+  factor *= factor;
+  factor *= factor;
+  factor *= factor;
+  return v_fma(-a * factor, p, v_max(v_set(0), x));
+}
+
+/* Branches once a call: where the activation is a constant or hoisted out of the loop, not at all. */
+V_INLINE vfloat v_activate(vfloat x, enum activation activation) {
+  switch (activation) {
+    case ACTIVATION_NONE:
+      break;
+    case ACTIVATION_RELU:
+      return v_max(v_set(0), x); /* in this order NaN stays NaN */
+    case ACTIVATION_GELU:
+      return v_gelu(x);
+    case ACTIVATION_GELU_TANH:
+      return v_gelu_tanh(x);
+    case ACTIVATION_QUICK_GELU:
+      return v_quick_gelu(x);
+    case ACTIVATION_SILU:
+      return v_silu(x);
+  }
+  return x;
+}
+
 #endif

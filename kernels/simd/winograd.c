@@ -1,5 +1,6 @@
 /* The transforms of F(4x4, 3x3) along channels: additions and a few multiplications by constants, done once per tile
  * and channel vector; first down the columns, then along the rows. */
+#include "kernels/simd/math.h"
 #include "kernels/simd/simd_kernels.h"
 
 #define INLINE static inline __attribute__((always_inline))
@@ -76,7 +77,7 @@ INLINE void output_vector(const struct winograd_output *o, int c, int lanes) {
       if (o->residual) {
         sum += lanes == LANES ? v_load(o->residual + offset) : v_load_first(o->residual + offset, lanes);
       }
-      if (o->activation == ACTIVATION_RELU) sum = v_max(v_set(0), sum);
+      sum = v_activate(sum, o->activation);
       if (lanes == LANES)
         v_store(o->out + offset, sum);
       else
