@@ -115,14 +115,32 @@ static inline vfloat v_min(vfloat a, vfloat b) {
 
 static inline vfloat v_abs(vfloat x) { return (vfloat)((vbits)x & 0x7FFFFFFF); }
 
-/* The sum of the lanes, always in the same order: halves are added until one lane is left. */
-static inline float v_sum(vfloat x) {
+/* The first n lanes (0 < n < LANES), the others zero. */
+static inline vfloat v_keep_first(vfloat v, int n) {
+#if defined(ISA_avx512)
+  return _mm512_maskz_mov_ps((__mmask16)((1u << n) - 1), v);
+#else
   float lanes[LANES];
-  v_store(lanes, x);
-  for (int half = LANES / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
-  }
-  return lanes[0];
+  v_store(lanes, v);
+  return v_load_first(lanes, n);
+#endif
+}
+
+/* The sum of the lanes, in the same order on every machine of as many lanes: halves are added until one lane is left.
+ */
+static inline float v_sum(vfloat v) {
+#if defined(ISA_avx512)
+  __m256 half = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+#elif defined(ISA_avx2)
+  __m256 half = v;
+#endif
+#if defined(ISA_avx512) || defined(ISA_avx2)
+  __m128 four = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+  __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+#else
+  return (v[0] + v[2]) + (v[1] + v[3]);
+#endif
 }
 
 #endif

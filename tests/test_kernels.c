@@ -9,35 +9,8 @@
 #include "kernels/pool.h"
 #include "kernels/reference/reference.h"
 #include "kernels/winograd.h"
+#include "tests/guarded.h"
 #include "tests/harness.h"
-
-enum { GUARD = 64 };
-
-/* An output of n floats between guards, filled with NaN: what a kernel leaves out or writes beside shows. */
-struct guarded {
-  float *memory, *data;
-  size_t n;
-};
-
-static struct guarded guarded_new(size_t n) {
-  struct guarded g = {malloc((n + 2 * GUARD) * sizeof(float)), NULL, n};
-  g.data = g.memory + GUARD;
-  for (size_t i = 0; i < n + 2 * GUARD; i++) g.memory[i] = NAN;
-  return g;
-}
-
-static bool guards_hold(const struct guarded *g) {
-  for (size_t i = 0; i < GUARD; i++) {
-    if (!isnan(g->memory[i]) || !isnan(g->data[g->n + i])) return false;
-  }
-  return true;
-}
-
-static float *random_floats(struct random *random, size_t n) {
-  float *values = malloc((n ? n : 1) * sizeof(float));
-  random_fill(random, values, n);
-  return values;
-}
 
 /* Rounding grows at most with the number of terms, each of size one or less. */
 static double tolerance_for(int terms) { return 3e-6 * sqrt((double)terms) + 1e-6; }

@@ -21,5 +21,8 @@ void reference_gemm(int m, int n, int k, const float *a, const float *b, const f
 void reference_max_pool(const float *in, int batch, int height, int width, int channels, int kernel, int stride,
                         int padding, float *out);
 void reference_mean(const float *in, int batch, int pixels, int channels, float *out);
+/* As layer_norm(); gamma and beta may both be NULL. */
+void reference_layer_norm(const float *in, size_t rows, int channels, const float *gamma, const float *beta,
+                          float epsilon, const float *residual, float *out);
 
 #endif

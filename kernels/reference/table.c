@@ -47,6 +47,11 @@ static void mean_pixels(const float *in, ptrdiff_t stride, int n, int channels, 
   }
 }
 
+static void layer_norm_row(const float *in, int channels, const float *gamma, const float *beta, float epsilon,
+                           const float *residual, float *out) {
+  reference_layer_norm(in, 1, channels, gamma, beta, epsilon, residual, out);
+}
+
 static double fma_peak(long rounds, float *sink) {
   double sum = 1;
   for (long i = 0; i < rounds; i++) sum = sum * 0.999 + 0.001;
@@ -62,5 +67,6 @@ const struct kernels kernels_reference = {
     .gemm_tile = gemm_tile,
     .max_pool_row = max_pool_row,
     .mean_pixels = mean_pixels,
+    .layer_norm_row = layer_norm_row,
     .fma_peak = fma_peak,
 };

@@ -21,6 +21,8 @@ void ISA_NAME(winograd_input)(const float *const pixels[36], int channels, float
 void ISA_NAME(winograd_output)(const struct winograd_output *o);
 void ISA_NAME(max_pool_row)(const struct pool_row *row);
 void ISA_NAME(mean_pixels)(const float *in, ptrdiff_t stride, int n, int channels, float *out);
+void ISA_NAME(layer_norm_row)(const float *in, int channels, const float *gamma, const float *beta, float epsilon,
+                              const float *residual, float *out);
 double ISA_NAME(fma_peak)(long rounds, float *sink);
 extern const struct kernels ISA_NAME(kernels);
 

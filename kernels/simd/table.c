@@ -10,5 +10,6 @@ const struct kernels ISA_NAME(kernels) = {
     .winograd_output = ISA_NAME(winograd_output),
     .max_pool_row = ISA_NAME(max_pool_row),
     .mean_pixels = ISA_NAME(mean_pixels),
+    .layer_norm_row = ISA_NAME(layer_norm_row),
     .fma_peak = ISA_NAME(fma_peak),
 };

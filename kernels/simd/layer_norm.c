@@ -1,0 +1,83 @@
+/* Layer normalisation of one row: three passes over a row that lies in L1.
+ *
+ * A mean far larger than the deviation would leave few digits of either in single precision. So the first mean is only
+ * a shift: deviations from it are exact where it matters, and their own mean corrects it (Chan, Golub and LeVeque 1983,
+ * "corrected two-pass"). */
+#include <math.h>
+#include <stdbool.h>
+
+#include "kernels/simd/simd_kernels.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* Four chains hide the latency of an addition and shorten the sums. */
+enum { CHAINS = 4 };
+
+INLINE float sum_chains(const vfloat sum[CHAINS]) { return v_sum((sum[0] + sum[1]) + (sum[2] + sum[3])); }
+
+static float sum_of(const float *in, int channels) {
+  vfloat sum[CHAINS] = {v_set(0), v_set(0), v_set(0), v_set(0)};
+  int c = 0;
+  for (; c + CHAINS * LANES <= channels; c += CHAINS * LANES) {
+    for (int i = 0; i < CHAINS; i++) sum[i] += v_load(in + c + i * LANES);
+  }
+  for (int i = 0; c + LANES <= channels; c += LANES, i++) sum[i] += v_load(in + c);
+  if (c < channels) sum[CHAINS - 1] += v_load_first(in + c, channels - c);
+  return sum_chains(sum);
+}
+
+INLINE vfloat load(const float *p, int lanes) { return lanes >= LANES ? v_load(p) : v_load_first(p, lanes); }
+
+/* Sums of in - shift and of its square. */
+static void deviations_from(const float *in, int channels, float shift, float *sum, float *squares) {
+  vfloat plain[CHAINS] = {v_set(0), v_set(0), v_set(0), v_set(0)}, squared[CHAINS];
+  for (int i = 0; i < CHAINS; i++) squared[i] = v_set(0);
+  int c = 0;
+  for (; c + CHAINS * LANES <= channels; c += CHAINS * LANES) {
+    for (int i = 0; i < CHAINS; i++) {
+      vfloat x = v_load(in + c + i * LANES) - v_set(shift);
+      plain[i] += x;
+      squared[i] = v_fma(x, x, squared[i]);
+    }
+  }
+  for (int i = 0; c < channels; c += LANES, i++) {
+    int lanes = channels - c;
+    vfloat x = load(in + c, lanes) - v_set(shift);
+    if (lanes < LANES) x = v_keep_first(x, lanes);
+    plain[i] += x;
+    squared[i] = v_fma(x, x, squared[i]);
+  }
+  *sum = sum_chains(plain);
+  *squares = sum_chains(squared);
+}
+
+/* out = (in - shift - mean) * scale * gamma + beta + residual; `affine` and `add` are constants at every call. */
+INLINE void normalise(const float *in, int channels, float shift, float mean, float scale, const bool affine,
+                      const float *gamma, const float *beta, const bool add, const float *residual, float *out) {
+  for (int c = 0; c < channels; c += LANES) {
+    int lanes = channels - c;
+    vfloat x = (load(in + c, lanes) - v_set(shift) - v_set(mean)) * v_set(scale);
+    if (affine) x = v_fma(x, load(gamma + c, lanes), load(beta + c, lanes));
+    if (add) x += load(residual + c, lanes);
+    if (lanes >= LANES)
+      v_store(out + c, x);
+    else
+      v_store_first(out + c, x, lanes);
+  }
+}
+
+void ISA_NAME(layer_norm_row)(const float *in, int channels, const float *gamma, const float *beta, float epsilon,
+                              const float *residual, float *out) {
+  float shift = sum_of(in, channels) / (float)channels, sum, squares;
+  deviations_from(in, channels, shift, &sum, &squares);
+  float mean = sum / (float)channels, variance = (squares - sum * mean) / (float)channels;
+  float scale = 1 / sqrtf((variance > 0 ? variance : 0) + epsilon);
+  if (gamma && residual)
+    normalise(in, channels, shift, mean, scale, true, gamma, beta, true, residual, out);
+  else if (gamma)
+    normalise(in, channels, shift, mean, scale, true, gamma, beta, false, NULL, out);
+  else if (residual)
+    normalise(in, channels, shift, mean, scale, false, NULL, NULL, true, residual, out);
+  else
+    normalise(in, channels, shift, mean, scale, false, NULL, NULL, false, NULL, out);
+}

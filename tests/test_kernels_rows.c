@@ -1,0 +1,136 @@
+/* The kernels that work along rows of channels, on every instruction set, against the double-precision reference. */
+#include <string.h>
+
+#include "kernels/conv.h"
+#include "kernels/layer_norm.h"
+#include "kernels/reference/reference.h"
+#include "tests/guarded.h"
+
+/* The number of threads must not show in a single bit: every kernel here runs on each of these pools. */
+enum { POOLS = 3 };
+struct pools {
+  struct threads *pool[POOLS];
+};
+
+static struct pools pools_start(void) {
+  struct pools pools;
+  for (int i = 0; i < POOLS; i++) pools.pool[i] = threads_start(i + 1, NULL);
+  return pools;
+}
+
+static void pools_stop(struct pools *pools) {
+  for (int i = 0; i < POOLS; i++) threads_stop(pools->pool[i]);
+}
+
+/* Whether `out` is near what is expected, has whole guards, and is bit for bit what one thread gave. */
+static bool check_output(const struct guarded *out, const float *expected, double tolerance, int pool, float *first) {
+  bool right = CHECK_ALL_NEAR(out->data, expected, out->n, tolerance);
+  right &= CHECK(guards_hold(out));
+  if (pool == 0) memcpy(first, out->data, out->n * sizeof(float));
+  return right & CHECK(!memcmp(first, out->data, out->n * sizeof(float)));
+}
+
+/* Each activation behind a product with the 1x1 identity, so that the inputs reach it unrounded. */
+TEST(activations_equal_the_reference) {
+  enum { ROWS = 1500, COLUMNS = 37 };
+  static float in[ROWS], ones[COLUMNS], out[ROWS * COLUMNS];
+  for (int i = 0; i < COLUMNS; i++) ones[i] = 1;
+  for (int i = 0; i < ROWS; i++) in[i] = (float)(i - ROWS / 2) * 0.016f;
+  in[0] = -1e30f;
+  in[1] = 1e30f;
+  in[2] = -1e-30f;
+  in[3] = NAN;
+  error e = {""};
+  struct threads *pool = threads_start(1, &e);
+  for (const char *const *isa = kernels_available(); *isa; isa++) {
+    struct conv_shape shape = {
+        .in_channels = 1, .out_channels = COLUMNS, .kernel = 1, .stride = 1, .dilation = 1, .groups = 1};
+    struct packed_conv *packed = conv_pack(kernels_find(*isa), &shape, ones, NULL, &e);
+    REQUIRE(packed && threads_reserve_scratch(pool, conv_scratch_bytes(packed), &e) == OK);
+    for (int a = ACTIVATION_NONE; a <= ACTIVATION_SILU; a++) {
+      gemm_run(pool, packed, ROWS, in, 0, NULL, out, (enum activation)a);
+      double worst = 0;
+      bool kept_nan = true, same_lanes = true;
+      for (int r = 0; r < ROWS; r++) {
+        const float *row = out + r * COLUMNS;
+        if (isnan(in[r])) kept_nan = isnan(row[0]) && isnan(row[COLUMNS - 1]);
+        if (isnan(in[r])) continue;
+        for (int c = 1; c < COLUMNS; c++) same_lanes &= row[c] == row[0];
+        double expected = reference_activate((double)in[r], (enum activation)a);
+        worst = fmax(worst, fabs((double)row[0] - expected) / fmax(1, fabs((double)in[r])));
+      }
+      CHECK_MSG(worst < 3e-7 && kept_nan && same_lanes, "%s: activation %d is off by %g", *isa, a, worst);
+    }
+    conv_release(packed);
+  }
+  threads_stop(pool);
+}
+
+static void check_layer_norm(const struct kernels *kernels, struct pools *pools, struct random *random, size_t rows,
+                             int channels, float mean) {
+  size_t n = rows * (size_t)channels;
+  float *in = random_floats(random, n), *residual = random_floats(random, n);
+  float *gamma = random_floats(random, (size_t)channels), *beta = random_floats(random, (size_t)channels);
+  float *expected = malloc(n * sizeof(float)), *first = malloc(n * sizeof(float));
+  for (size_t i = 0; i < n; i++) in[i] += mean;
+  bool right = true;
+  for (int with_residual = 0; with_residual < 2; with_residual++) {
+    const float *add = with_residual ? residual : NULL;
+    reference_layer_norm(in, rows, channels, gamma, beta, 1e-5f, add, expected);
+    for (int i = 0; i < POOLS; i++) {
+      struct guarded out = guarded_new(n);
+      layer_norm(kernels, pools->pool[i], in, rows, channels, gamma, beta, 1e-5f, add, out.data);
+      right &= check_output(&out, expected, 2e-6, i, first);
+      memcpy(out.data, in, n * sizeof(float)); /* in place */
+      layer_norm(kernels, pools->pool[i], out.data, rows, channels, gamma, beta, 1e-5f, add, out.data);
+      right &= CHECK(!memcmp(first, out.data, n * sizeof(float)));
+      if (add) memcpy(out.data, add, n * sizeof(float)); /* onto the residual */
+      if (add) layer_norm(kernels, pools->pool[i], in, rows, channels, gamma, beta, 1e-5f, out.data, out.data);
+      right &= CHECK(!memcmp(first, out.data, n * sizeof(float)) && guards_hold(&out));
+      free(out.memory);
+    }
+  }
+  struct guarded plain = guarded_new((size_t)channels);
+  kernels->layer_norm_row(in, channels, NULL, NULL, 1e-5f, NULL, plain.data);
+  reference_layer_norm(in, 1, channels, NULL, NULL, 1e-5f, NULL, expected);
+  right &= CHECK_ALL_NEAR(plain.data, expected, plain.n, 2e-6) && CHECK(guards_hold(&plain));
+  kernels->layer_norm_row(in, channels, NULL, NULL, 1e-5f, residual, plain.data);
+  reference_layer_norm(in, 1, channels, NULL, NULL, 1e-5f, residual, expected);
+  right &= CHECK_ALL_NEAR(plain.data, expected, plain.n, 2e-6) && CHECK(guards_hold(&plain));
+  CHECK_MSG(right, "%s: %zu rows of %d channels, mean %g", kernels->isa, rows, channels, (double)mean);
+  free(plain.memory);
+  free(in);
+  free(residual);
+  free(gamma);
+  free(beta);
+  free(expected);
+  free(first);
+}
+
+TEST(layer_norms_equal_the_reference) {
+  static const int channels[] = {1, 2, 7, 15, 16, 17, 40, 63, 96, 100, 192, 384, 768, 1023, 3072};
+  struct pools pools = pools_start();
+  for (const char *const *isa = kernels_available(); *isa; isa++) {
+    struct random random = {5};
+    for (size_t i = 0; i < sizeof channels / sizeof channels[0]; i++) {
+      /* Uniform values in [-1, 1) have a deviation of 0.58: means of none, some and a hundred of it. */
+      check_layer_norm(kernels_find(*isa), &pools, &random, (size_t)random_between(&random, 1, 40), channels[i], 0);
+      check_layer_norm(kernels_find(*isa), &pools, &random, 3, channels[i], -2.5f);
+      check_layer_norm(kernels_find(*isa), &pools, &random, 3, channels[i], 58);
+    }
+  }
+  pools_stop(&pools);
+}
+
+TEST(layer_norm_of_equal_values_is_beta) {
+  float in[20], gamma[20], beta[20], out[20];
+  for (int i = 0; i < 20; i++) {
+    in[i] = 0.1f;
+    gamma[i] = 3;
+    beta[i] = (float)i;
+  }
+  for (const char *const *isa = kernels_available(); *isa; isa++) {
+    layer_norm(kernels_find(*isa), NULL, in, 1, 20, gamma, beta, 1e-6f, NULL, out);
+    CHECK_ALL_NEAR(out, beta, 20, 2e-4); /* the last bit of 0.1 over sqrt(epsilon) */
+  }
+}
