@@ -9,11 +9,45 @@
 #include "weights-tools/config.h"
 #include "weights-tools/safetensors.h"
 #include "weights-tools/sha256.h"
+#include "weights-tools/torch_file.h"
+
+/* One of the two is open; its tensors move to the checkpoint. */
+struct container {
+  struct safetensors safetensors;
+  struct torch_file torch;
+};
 
 struct storage {
-  struct safetensors *files; /* their tensors have moved to the checkpoint */
+  struct container *files;
   size_t count;
 };
+
+static void container_close(struct container *c) {
+  safetensors_close(&c->safetensors);
+  torch_file_close(&c->torch);
+}
+
+/* By its content, whatever its name. */
+static int container_open(struct container *c, const char *path, error *e) {
+  struct file_view file;
+  if (file_open(&file, path, e) != OK) return FAILED;
+  bool is_torch = torch_file_recognises(file.bytes, file.size);
+  file_close(&file);
+  return is_torch ? torch_file_open(&c->torch, path, e) : safetensors_open(&c->safetensors, path, e);
+}
+
+static struct file_view container_bytes(const struct container *c) {
+  return c->torch.file.bytes ? c->torch.file : c->safetensors.file;
+}
+
+static size_t container_count(const struct container *c) { return c->torch.count + c->safetensors.count; }
+
+static const struct tensor *container_tensors(const struct container *c) {
+  return c->torch.count > 0 ? c->torch.tensors : c->safetensors.tensors;
+}
+
+/* Its tensors' names belong to somebody else now; their data stays. */
+static void container_give_away(struct container *c) { c->torch.count = c->safetensors.count = 0; }
 
 void checkpoint_close(struct checkpoint *checkpoint) {
   struct storage *storage = checkpoint->storage;
@@ -28,7 +62,7 @@ void checkpoint_close(struct checkpoint *checkpoint) {
   free(checkpoint->arch);
   free(checkpoint->scheme);
   free(checkpoint->config_json);
-  for (size_t i = 0; storage && i < storage->count; i++) safetensors_close(&storage->files[i]);
+  for (size_t i = 0; storage && i < storage->count; i++) container_close(&storage->files[i]);
   if (storage) free(storage->files);
   free(storage);
   *checkpoint = (struct checkpoint){0};
@@ -64,8 +98,10 @@ int checkpoint_sha256(const struct checkpoint *checkpoint, char text[static 65],
   if (!storage) return fail(e, "no checkpoint is open");
   struct sha256 hash;
   sha256_begin(&hash);
-  for (size_t i = 0; i < storage->count; i++)
-    sha256_add(&hash, storage->files[i].file.bytes, storage->files[i].file.size);
+  for (size_t i = 0; i < storage->count; i++) {
+    struct file_view file = container_bytes(&storage->files[i]);
+    sha256_add(&hash, file.bytes, file.size);
+  }
   sha256_finish(&hash, text);
   return OK;
 }
@@ -78,33 +114,36 @@ static int open_files(struct checkpoint *checkpoint, const struct checkpoint_fil
   if (!storage->files) return FAILED;
   size_t total = 0;
   for (size_t i = 0; i < files->count; i++) {
-    if (safetensors_open(&storage->files[i], files->paths[i], e) != OK) return FAILED;
+    if (container_open(&storage->files[i], files->paths[i], e) != OK) return FAILED;
     storage->count++;
-    total += storage->files[i].count;
+    total += container_count(&storage->files[i]);
   }
   checkpoint->tensors = allocate(total, sizeof *checkpoint->tensors, e);
   if (!checkpoint->tensors) return FAILED;
   for (size_t i = 0; i < storage->count; i++) {
-    struct safetensors *file = &storage->files[i];
-    if (files->index.root && checkpoint_check_shard(files, i, file, e) != OK) return FAILED;
-    if (file->count > 0)
-      memcpy(checkpoint->tensors + checkpoint->count, file->tensors, file->count * sizeof *file->tensors);
-    checkpoint->count += file->count;
-    file->count = 0; /* its names belong to the checkpoint now */
+    struct container *file = &storage->files[i];
+    const struct tensor *tensors = container_tensors(file);
+    size_t count = container_count(file);
+    if (files->index.root && checkpoint_check_shard(files, i, tensors, count, e) != OK) return FAILED;
+    if (count > 0) memcpy(checkpoint->tensors + checkpoint->count, tensors, count * sizeof *tensors);
+    checkpoint->count += count;
+    container_give_away(file);
   }
   qsort(checkpoint->tensors, checkpoint->count, sizeof *checkpoint->tensors, compare_names);
   return OK;
 }
 
-/* The last part of the path, without ".safetensors", may be the name of a published checkpoint. */
+/* The last part of the path, without its ending, may be the name of a published checkpoint. */
 static int look_up_recipe(struct checkpoint *checkpoint, error *e) {
   char *name = copy_string(checkpoint->path, e);
   if (!name) return FAILED;
   size_t length = strlen(name);
   while (length > 1 && name[length - 1] == '/') name[--length] = 0;
-  static const char suffix[] = ".safetensors";
-  size_t tail = sizeof suffix - 1;
-  if (length > tail && !strcmp(name + length - tail, suffix)) name[length - tail] = 0;
+  static const char *const suffixes[] = {".safetensors", ".pth", ".pth.tar", ".pt", ".bin"};
+  for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+    size_t tail = strlen(suffixes[i]);
+    if (length > tail && !strcmp(name + length - tail, suffixes[i])) name[length - tail] = 0;
+  }
   const char *slash = strrchr(name, '/');
   checkpoint->has_recipe = recipe_lookup(slash ? slash + 1 : name, &checkpoint->recipe);
   free(name);
@@ -114,7 +153,7 @@ static int look_up_recipe(struct checkpoint *checkpoint, error *e) {
 static int read_all(struct checkpoint *checkpoint, const struct checkpoint_files *files, error *e) {
   if (open_files(checkpoint, files, e) != OK) return FAILED;
   const struct storage *storage = checkpoint->storage;
-  if (storage->count > 0 && config_read_metadata(checkpoint, &storage->files[0], e) != OK)
+  if (storage->count > 0 && config_read_metadata(checkpoint, &storage->files[0].safetensors, e) != OK)
     return fail_within(e, "%s", files->paths[0]);
   bool converted = checkpoint->scheme != NULL;
   if (files->folder && !converted && config_read_folder(checkpoint, files->folder, e) != OK) return FAILED;

@@ -51,12 +51,18 @@ struct checkpoint {
   void *storage;     /* mapped files and owned memory; private to checkpoint.c */
 };
 
-/* Open a .safetensors file, or a folder as a model hub lays it out: model.safetensors, or a *.safetensors.index.json
- * with its shards, or one other .safetensors file, beside an optional config.json and preprocessor_config.json (read as
- * well when the path is that of a model.safetensors or an index). A recipe that neither they nor the metadata give
- * comes from recipe_lookup() of the file's or folder's name. Every rule of the format is enforced before a tensor is
- * visible. Names are those of the file until keys_canonicalize(). On failure the checkpoint is empty. */
+/* Open a safetensors file, what torch.save() or TorchScript wrote (known by their content, whatever their names), or a
+ * folder as a model hub lays it out: model.safetensors, or a *.safetensors.index.json with its shards, or one other
+ * .safetensors file; without any, the same of pytorch_model.bin, *.bin.index.json and .pth, .pt or .bin; beside an
+ * optional config.json and preprocessor_config.json (read as well when the path is that of a model.safetensors, a
+ * pytorch_model.bin or an index). A recipe that neither they nor the metadata give comes from recipe_lookup() of the
+ * file's or folder's name. Every rule of the format is enforced before a tensor is visible. Names are those of the file
+ * until keys_canonicalize(). On failure the checkpoint is empty. */
 int checkpoint_open(struct checkpoint *checkpoint, const char *path, error *e);
+/* Keep only the tensors of one part of a file that holds several networks or a trainer's state, those called PART.NAME,
+ * as NAME ("teacher", "state_dict.ema"): before keys_canonicalize(). FAILED, listing the parts that there are, when
+ * none is called so; the checkpoint is then as it was. */
+int checkpoint_select(struct checkpoint *checkpoint, const char *part, error *e);
 void checkpoint_close(struct checkpoint *checkpoint);
 /* By current (canonical) name; NULL when absent. Binary search: O(log n). */
 struct tensor *checkpoint_find(const struct checkpoint *checkpoint, const char *name);

@@ -2,8 +2,8 @@
 #ifndef WEIGHTS_TOOLS_CHECKPOINT_FILES_H
 #define WEIGHTS_TOOLS_CHECKPOINT_FILES_H
 
+#include "weights-tools/checkpoint.h"
 #include "weights-tools/json.h"
-#include "weights-tools/safetensors.h"
 
 struct checkpoint_files {
   char *folder;     /* where config.json may lie; NULL: nowhere */
@@ -18,7 +18,8 @@ struct checkpoint_files {
 /* Look at a path as checkpoint_open() promises, and read the index where there is one. */
 int checkpoint_find_files(struct checkpoint_files *files, const char *path, error *e);
 void checkpoint_free_files(struct checkpoint_files *files);
-/* Whether shard i holds exactly the tensors that the index places in it. */
-int checkpoint_check_shard(const struct checkpoint_files *files, size_t i, const struct safetensors *shard, error *e);
+/* Whether shard i, which holds these tensors, holds exactly those that the index places in it. */
+int checkpoint_check_shard(const struct checkpoint_files *files, size_t i, const struct tensor *tensors, size_t count,
+                           error *e);
 
 #endif
