@@ -22,7 +22,7 @@ enum activation {
   ACTIVATION_SILU
 };
 
-enum { GEMM_MAX_ROWS = 16 }; /* the largest gemm_rows of any instruction set */
+enum { GEMM_MAX_ROWS = 16, GEMM_MAX_COLUMNS = 32 }; /* the largest register tile of any instruction set */
 
 /* C[rows, columns] = activation(sum over taps and depth of A * B + bias + residual).
  * A row of the tile is `taps` runs of `depth` contiguous floats, each given by a pointer: a matrix has one run, a
@@ -63,6 +63,18 @@ struct winograd_output {
   enum activation activation;
 };
 
+/* A tile of attention's logits, made probabilities in place: row r becomes softmax(x * scale + bias + mask), which sums
+ * to 1 and does not overflow whatever the logits. Rows have room for whole vectors: the floats beyond `columns` are
+ * finite before and zero after. */
+struct softmax_rows {
+  int rows, columns; /* 1..GEMM_MAX_ROWS, 1.. */
+  float *x;          /* rows `stride` floats apart */
+  ptrdiff_t stride;
+  float scale;
+  const float *bias;                /* rows [columns], packed, or NULL */
+  const float *mask[GEMM_MAX_ROWS]; /* of each row: [columns], or NULL */
+};
+
 struct kernels {
   const char *isa;
   int gemm_rows, gemm_columns; /* the register tile */
@@ -80,6 +92,15 @@ struct kernels {
    * may be NULL; out may be in or residual. */
   void (*layer_norm_row)(const float *in, int channels, const float *gamma, const float *beta, float epsilon,
                          const float *residual, float *out);
+  /* Row kernels of attention (kernels/attention.c). */
+  void (*softmax_rows)(const struct softmax_rows *s);
+  /* One panel of a transposed matrix: panel[k, c] = rows[c][k] for k in [0, depth), c in [0, count), and 0 for c in
+   * [count, gemm_columns). */
+  void (*transpose_panel)(const float *const *rows, int count, int depth, float *panel);
+  /* out = in / max(2-norm of in, 1e-12), n floats. */
+  void (*unit_row)(const float *in, int n, float *out);
+  /* out = in * cos + rotate_half(in) * sin, where rotate_half(x) = (-x[n/2..n), x[0..n/2)); out is apart from in. */
+  void (*rotate_row)(const float *in, int n, const float *cos, const float *sin, float *out);
   /* Independent multiply-adds in registers for `rounds` rounds: the machine's FMA peak. Returns the FLOPs done. */
   double (*fma_peak)(long rounds, float *sink);
 };

@@ -3,6 +3,7 @@
 #ifndef KERNELS_REFERENCE_REFERENCE_H
 #define KERNELS_REFERENCE_REFERENCE_H
 
+#include "kernels/attention.h"
 #include "kernels/conv.h"
 #include "kernels/kernels.h"
 
@@ -24,5 +25,13 @@ void reference_mean(const float *in, int batch, int pixels, int channels, float 
 /* As layer_norm(); gamma and beta may both be NULL. */
 void reference_layer_norm(const float *in, size_t rows, int channels, const float *gamma, const float *beta,
                           float epsilon, const float *residual, float *out);
+
+/* As attention_run(). FAILED when memory is short. */
+int reference_attention(const struct attention_run *run, error *e);
+/* Row kernels of attention for the table: see struct kernels. */
+void reference_softmax_rows(const struct softmax_rows *s);
+void reference_transpose_panel(const float *const *rows, int count, int depth, float *panel);
+void reference_unit_row(const float *in, int n, float *out);
+void reference_rotate_row(const float *in, int n, const float *cos, const float *sin, float *out);
 
 #endif

@@ -1,0 +1,300 @@
+/* Attention over the GEMM register tile: logits = Q K^T, softmax, out = P V.
+ *
+ * The unit of packing is one head of one window of one image (without windows, of the whole image): its keys become
+ * transposed panels and its values panels, both in L2. Then its queries go by in tiles of rows: a tile's logits, its
+ * softmax and its product with the values stay in L1. All tiles of all units form one list, and each thread takes one
+ * contiguous piece, packing a unit where its piece begins; the summed dimensions are never split. */
+#include "kernels/attention.h"
+
+#include <string.h>
+
+enum {
+  MAX_HEADS = 1 << 10,
+  MAX_HEAD_SIZE = 1 << 10,
+  MAX_TOKENS = 1 << 16,
+  ALIGNMENT = 16, /* floats */
+};
+static const float APART = -100; /* added to logits of tokens that only the shift made neighbours */
+
+static int check_windows(const struct attention_shape *s, error *e) {
+  bool sane = s->window_height > 0 && s->window_width > 0 && s->map_height > 0 && s->map_width > 0 &&
+              s->map_height <= MAX_TOKENS && s->map_width <= MAX_TOKENS;
+  if (!sane || s->map_height % s->window_height || s->map_width % s->window_width)
+    return fail(e, "attention: windows of %dx%d do not divide a map of %dx%d", s->window_height, s->window_width,
+                s->map_height, s->map_width);
+  if (s->shift_y < 0 || s->shift_y >= s->window_height || s->shift_x < 0 || s->shift_x >= s->window_width)
+    return fail(e, "attention: windows of %dx%d shifted by %dx%d", s->window_height, s->window_width, s->shift_y,
+                s->shift_x);
+  int64_t area = (int64_t)s->map_height * s->map_width;
+  if (s->queries != area || s->keys != area)
+    return fail(e, "attention: %d queries and %d keys on a map of %dx%d", s->queries, s->keys, s->map_height,
+                s->map_width);
+  return OK;
+}
+
+int attention_check(const struct attention_shape *s, error *e) {
+  if (s->heads < 1 || s->heads > MAX_HEADS || s->head_size < 1 || s->head_size > MAX_HEAD_SIZE)
+    return fail(e, "attention: %d heads of %d channels", s->heads, s->head_size);
+  if (s->queries < 1 || s->queries > MAX_TOKENS || s->keys < 1 || s->keys > MAX_TOKENS)
+    return fail(e, "attention: %d queries and %d keys", s->queries, s->keys);
+  if ((s->window_height || s->window_width) && check_windows(s, e) != OK) return FAILED;
+  if (s->bias && s->queries != s->keys)
+    return fail(e, "attention: a bias for %d queries and %d keys", s->queries, s->keys);
+  if (!s->rope_cos != !s->rope_sin) return fail(e, "attention: rotary positions need both a cosine and a sine");
+  if (s->rope_cos && (s->head_size % 2 || s->queries != s->keys || s->rope_first < 0 || s->rope_first > s->keys))
+    return fail(e, "attention: rotary positions from token %d on of %d queries and %d keys, heads of %d channels",
+                s->rope_first, s->queries, s->keys, s->head_size);
+  return OK;
+}
+
+/* What follows from a shape: the sizes of a unit, and where scratch lies (in floats from its start). */
+struct layout {
+  int queries, keys, windows_across, windows;
+  int row_tiles;                /* of a unit's queries */
+  int key_panels, value_panels; /* of gemm_columns */
+  bool masked;                  /* some windows hold tokens that were no neighbours */
+  ptrdiff_t logits_stride;
+  size_t token, mask, copies, k, v, q, logits, results, floats;
+};
+
+static size_t place(struct layout *l, size_t floats) {
+  size_t at = l->floats;
+  l->floats += (floats + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+  return at;
+}
+
+static struct layout layout_of(const struct kernels *kernels, const struct attention_shape *s) {
+  struct layout l = {.queries = s->queries, .keys = s->keys, .windows_across = 1, .windows = 1};
+  if (s->window_height) {
+    l.queries = l.keys = s->window_height * s->window_width;
+    l.windows_across = s->map_width / s->window_width;
+    l.windows = s->map_height / s->window_height * l.windows_across;
+    l.masked = s->shift_y || s->shift_x;
+  }
+  size_t rows = (size_t)kernels->gemm_rows, columns = (size_t)kernels->gemm_columns, head_size = (size_t)s->head_size;
+  l.row_tiles = (l.queries + (int)rows - 1) / (int)rows;
+  l.key_panels = (l.keys + (int)columns - 1) / (int)columns;
+  l.value_panels = (s->head_size + (int)columns - 1) / (int)columns;
+  l.logits_stride = (ptrdiff_t)l.key_panels * kernels->gemm_columns + ALIGNMENT; /* rows fall into different L1 sets */
+  _Static_assert(sizeof(int) == sizeof(float), "tokens lie among floats");
+  l.token = place(&l, (size_t)(l.queries > l.keys ? l.queries : l.keys));
+  l.mask = place(&l, l.masked ? 4 * (size_t)l.keys : 0);
+  l.copies = place(&l, columns * head_size);
+  l.k = place(&l, (size_t)l.key_panels * columns * head_size);
+  l.v = place(&l, (size_t)l.value_panels * columns * (size_t)l.keys);
+  l.q = place(&l, rows * head_size);
+  l.logits = place(&l, rows * (size_t)l.logits_stride);
+  l.results = place(&l, rows * head_size);
+  return l;
+}
+
+size_t attention_scratch_bytes(const struct kernels *kernels, const struct attention_shape *shape) {
+  return layout_of(kernels, shape).floats * sizeof(float);
+}
+
+struct job {
+  const struct kernels *kernels;
+  struct threads *pool;
+  const struct attention_run *run;
+  struct layout layout;
+  size_t tiles, pieces;
+};
+
+/* One thread's view of the unit that it works on. */
+struct unit {
+  const struct job *job;
+  size_t image, window;
+  int head;
+  int *token;                           /* [queries or keys]: where the window's tokens lie in the image */
+  bool masked;                          /* this window is */
+  float *mask;                          /* [4][keys]: what is added to the logits of a query of each region */
+  float *k, *v;                         /* [key_panels][head_size][columns], [value_panels][keys][columns] */
+  float *copies, *q, *logits, *results; /* of a panel's keys, of a tile's queries ... */
+};
+
+/* The side of the shift's cut that row (or column) `i` of this window lies on. */
+static bool beyond_cut(int i, int window, int shift, bool last) { return last && shift && i >= window - shift; }
+
+static int region_of(const struct unit *u, int token) {
+  const struct attention_shape *s = u->job->run->shape;
+  int across = u->job->layout.windows_across, down = u->job->layout.windows / across;
+  bool last_y = (int)u->window / across == down - 1, last_x = (int)u->window % across == across - 1;
+  return 2 * beyond_cut(token / s->window_width, s->window_height, s->shift_y, last_y) +
+         beyond_cut(token % s->window_width, s->window_width, s->shift_x, last_x);
+}
+
+static void enter_window(struct unit *u, size_t image, size_t window) {
+  const struct attention_shape *s = u->job->run->shape;
+  const struct layout *l = &u->job->layout;
+  u->image = image;
+  u->window = window;
+  u->masked = false;
+  if (!s->window_height) {
+    int n = l->queries > l->keys ? l->queries : l->keys;
+    for (int i = 0; i < n; i++) u->token[i] = i;
+    return;
+  }
+  int first_y = (int)window / l->windows_across * s->window_height + s->shift_y;
+  int first_x = (int)window % l->windows_across * s->window_width + s->shift_x;
+  int *token = u->token;
+  for (int i = 0; i < s->window_height; i++) {
+    int y = first_y + i < s->map_height ? first_y + i : first_y + i - s->map_height;
+    for (int j = 0; j < s->window_width; j++) {
+      int x = first_x + j < s->map_width ? first_x + j : first_x + j - s->map_width;
+      *token++ = y * s->map_width + x;
+    }
+  }
+  /* Only windows at the map's end are cut: those whose tokens came around. */
+  u->masked = first_y + s->window_height > s->map_height || first_x + s->window_width > s->map_width;
+  if (!u->masked) return;
+  for (int i = 0; i < l->keys; i++) {
+    int region = region_of(u, i);
+    for (int r = 0; r < 4; r++) u->mask[r * l->keys + i] = r == region ? 0 : APART;
+  }
+}
+
+/* A query or key as it enters the product: as it is, or a copy at `to` of unit length, rotated. */
+static const float *prepare(const struct unit *u, const float *from, int token, float *to, float *spare) {
+  const struct kernels *kernels = u->job->kernels;
+  const struct attention_shape *s = u->job->run->shape;
+  bool rotated = s->rope_cos && token >= s->rope_first;
+  if (s->cosine) {
+    float *unit = rotated ? spare : to;
+    kernels->unit_row(from, s->head_size, unit);
+    from = unit;
+  }
+  if (!rotated) return from;
+  ptrdiff_t position = (ptrdiff_t)(token - s->rope_first) * s->head_size;
+  kernels->rotate_row(from, s->head_size, s->rope_cos + position, s->rope_sin + position, to);
+  return to;
+}
+
+static void pack_keys(const struct unit *u, const float *k) {
+  const struct attention_run *run = u->job->run;
+  const struct layout *l = &u->job->layout;
+  int head_size = run->shape->head_size, columns = u->job->kernels->gemm_columns;
+  const float *rows[GEMM_MAX_COLUMNS];
+  float *panel = u->k;
+  for (int first = 0; first < l->keys; first += columns, panel += columns * head_size) {
+    int count = l->keys - first < columns ? l->keys - first : columns;
+    for (int c = 0; c < count; c++) {
+      int token = u->token[first + c];
+      rows[c] = prepare(u, k + token * run->kv_stride, token, u->copies + c * head_size, u->results);
+    }
+    u->job->kernels->transpose_panel(rows, count, head_size, panel);
+  }
+}
+
+static void pack_values(const struct unit *u, const float *v) {
+  const struct attention_run *run = u->job->run;
+  int keys = u->job->layout.keys, head_size = run->shape->head_size, columns = u->job->kernels->gemm_columns;
+  for (int i = 0; i < keys; i++) {
+    const float *from = v + u->token[i] * run->kv_stride;
+    float *to = u->v + (ptrdiff_t)i * columns;
+    for (int c = 0; c < head_size; c += columns, to += (ptrdiff_t)keys * columns) {
+      int count = head_size - c < columns ? head_size - c : columns;
+      memcpy(to, from + c, (size_t)count * sizeof(float));
+      if (count < columns) memset(to + count, 0, (size_t)(columns - count) * sizeof(float));
+    }
+  }
+}
+
+static void enter_head(struct unit *u, int head) {
+  const struct attention_run *run = u->job->run;
+  u->head = head;
+  ptrdiff_t offset = (ptrdiff_t)u->image * run->kv_image_stride + (ptrdiff_t)head * run->shape->head_size;
+  pack_keys(u, run->k + offset);
+  pack_values(u, run->v + offset);
+}
+
+/* C[rows, n] = A * B, B in panels. */
+static void multiply(const struct unit *u, struct gemm_tile tile, int n, const float *panels) {
+  const struct kernels *kernels = u->job->kernels;
+  int columns = kernels->gemm_columns;
+  tile.taps = 1;
+  tile.upcoming = tile.a[0];
+  tile.b = panels;
+  for (int first = 0; first < n; first += columns) {
+    tile.columns = n - first < columns ? n - first : columns;
+    kernels->gemm_tile(&tile);
+    tile.b += (ptrdiff_t)tile.depth * columns;
+    tile.c += columns;
+  }
+}
+
+/* One tile of queries against the unit's keys and values. */
+static void attend(const struct unit *u, int row_tile) {
+  const struct job *job = u->job;
+  const struct attention_run *run = job->run;
+  const struct attention_shape *s = run->shape;
+  const struct layout *l = &job->layout;
+  int d = s->head_size, lanes = job->kernels->lanes, width = s->heads * d;
+  /* Tiles of nearly equal height: 49 rows are 13 + 12 + 12 + 12, not 14 + 14 + 14 + 7. */
+  int first = (int)((int64_t)row_tile * l->queries / l->row_tiles);
+  int rows = (int)((int64_t)(row_tile + 1) * l->queries / l->row_tiles) - first;
+
+  const float *a[GEMM_MAX_ROWS];
+  struct softmax_rows softmax = {.rows = rows, .columns = l->keys, .x = u->logits, .stride = l->logits_stride};
+  const float *q = run->q + (ptrdiff_t)u->image * run->q_image_stride + (ptrdiff_t)u->head * d;
+  for (int r = 0; r < rows; r++) {
+    int token = u->token[first + r];
+    float *copy = u->q + r * d;
+    const float *from = prepare(u, q + token * run->q_stride, token, copy, u->results);
+    /* Tokens may lie a multiple of 4 kB apart, where they would collide in L1. */
+    if (from != copy) memcpy(copy, from, (size_t)d * sizeof(float));
+    a[r] = copy;
+    softmax.mask[r] = u->masked ? u->mask + region_of(u, first + r) * l->keys : NULL;
+  }
+  /* Whole vectors: logits beyond the last key are 0, softmax expects the room. */
+  struct gemm_tile product = {.rows = rows, .depth = d, .a = a, .c = u->logits, .c_stride = l->logits_stride};
+  multiply(u, product, (l->keys + lanes - 1) / lanes * lanes, u->k);
+
+  softmax.scale = s->head_scale ? s->head_scale[u->head] : s->scale;
+  if (s->bias) softmax.bias = s->bias + ((ptrdiff_t)u->head * l->queries + first) * l->keys;
+  job->kernels->softmax_rows(&softmax);
+
+  for (int r = 0; r < rows; r++) a[r] = u->logits + r * l->logits_stride;
+  product = (struct gemm_tile){.rows = rows, .depth = l->keys, .a = a, .c = u->results, .c_stride = d};
+  multiply(u, product, d, u->v);
+  float *out = run->out + (ptrdiff_t)u->image * s->queries * width + (ptrdiff_t)u->head * d;
+  for (int r = 0; r < rows; r++) {
+    memcpy(out + (ptrdiff_t)u->token[first + r] * width, u->results + r * d, (size_t)d * sizeof(float));
+  }
+}
+
+/* A piece of the list of tiles, ordered by image, window, head, rows. */
+static void run_piece(void *context, size_t index, int thread) {
+  const struct job *job = context;
+  const struct layout *l = &job->layout;
+  float *scratch = threads_scratch(job->pool, thread);
+  struct unit u = {.job = job,
+                   .image = SIZE_MAX,
+                   .token = (int *)(void *)(scratch + l->token),
+                   .mask = scratch + l->mask,
+                   .copies = scratch + l->copies,
+                   .k = scratch + l->k,
+                   .v = scratch + l->v,
+                   .q = scratch + l->q,
+                   .logits = scratch + l->logits,
+                   .results = scratch + l->results};
+  size_t heads = (size_t)job->run->shape->heads, row_tiles = (size_t)l->row_tiles, windows = (size_t)l->windows;
+  size_t end = (index + 1) * job->tiles / job->pieces;
+  for (size_t tile = index * job->tiles / job->pieces; tile < end; tile++) {
+    size_t head = tile / row_tiles, window = head / heads, image = window / windows;
+    window %= windows;
+    head %= heads;
+    bool moved = image != u.image || window != u.window;
+    if (moved) enter_window(&u, image, window);
+    if (moved || (int)head != u.head) enter_head(&u, (int)head);
+    attend(&u, (int)(tile % row_tiles));
+  }
+}
+
+void attention_run(const struct kernels *kernels, struct threads *pool, const struct attention_run *run) {
+  struct job job = {.kernels = kernels, .pool = pool, .run = run, .layout = layout_of(kernels, run->shape)};
+  size_t units = (size_t)run->batch * (size_t)job.layout.windows * (size_t)run->shape->heads;
+  job.tiles = units * (size_t)job.layout.row_tiles;
+  job.pieces = (size_t)threads_count(pool);
+  if (job.pieces > job.tiles) job.pieces = job.tiles;
+  threads_run(pool, job.pieces, run_piece, &job);
+}

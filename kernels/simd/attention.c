@@ -1,0 +1,157 @@
+/* Row kernels of attention: softmax, panels of transposed keys, unit length and rotary positions. */
+#include <float.h>
+#include <math.h>
+
+#include "kernels/simd/math.h"
+#include "kernels/simd/simd_kernels.h"
+
+/* Four vectors as rows of 4 x 4 blocks, one block per 128 bits: transpose each block. */
+V_INLINE void transpose_blocks(vfloat v[4]) {
+#if defined(ISA_avx512)
+  vfloat a = _mm512_unpacklo_ps(v[0], v[1]), b = _mm512_unpackhi_ps(v[0], v[1]);
+  vfloat c = _mm512_unpacklo_ps(v[2], v[3]), d = _mm512_unpackhi_ps(v[2], v[3]);
+  v[0] = _mm512_shuffle_ps(a, c, 0x44);
+  v[1] = _mm512_shuffle_ps(a, c, 0xEE);
+  v[2] = _mm512_shuffle_ps(b, d, 0x44);
+  v[3] = _mm512_shuffle_ps(b, d, 0xEE);
+#elif defined(ISA_avx2)
+  vfloat a = _mm256_unpacklo_ps(v[0], v[1]), b = _mm256_unpackhi_ps(v[0], v[1]);
+  vfloat c = _mm256_unpacklo_ps(v[2], v[3]), d = _mm256_unpackhi_ps(v[2], v[3]);
+  v[0] = _mm256_shuffle_ps(a, c, 0x44);
+  v[1] = _mm256_shuffle_ps(a, c, 0xEE);
+  v[2] = _mm256_shuffle_ps(b, d, 0x44);
+  v[3] = _mm256_shuffle_ps(b, d, 0xEE);
+#elif defined(ISA_neon)
+  float64x2_t a = vreinterpretq_f64_f32(vzip1q_f32(v[0], v[1])), b = vreinterpretq_f64_f32(vzip2q_f32(v[0], v[1]));
+  float64x2_t c = vreinterpretq_f64_f32(vzip1q_f32(v[2], v[3])), d = vreinterpretq_f64_f32(vzip2q_f32(v[2], v[3]));
+  v[0] = vreinterpretq_f32_f64(vzip1q_f64(a, c));
+  v[1] = vreinterpretq_f32_f64(vzip2q_f64(a, c));
+  v[2] = vreinterpretq_f32_f64(vzip1q_f64(b, d));
+  v[3] = vreinterpretq_f32_f64(vzip2q_f64(b, d));
+#else
+  for (int r = 0; r < 4; r++) {
+    for (int c = 0; c < r; c++) {
+      float x = v[r][c];
+      v[r][c] = v[c][r];
+      v[c][r] = x;
+    }
+  }
+#endif
+}
+
+/* Four floats of rows 0, 4, 8, 12 (as many as fit), side by side. */
+V_INLINE vfloat load_quads(const float *const *rows, ptrdiff_t k) {
+#if defined(ISA_avx512)
+  vfloat v = _mm512_castps128_ps512(_mm_loadu_ps(rows[0] + k));
+  v = _mm512_insertf32x4(v, _mm_loadu_ps(rows[4] + k), 1);
+  v = _mm512_insertf32x4(v, _mm_loadu_ps(rows[8] + k), 2);
+  return _mm512_insertf32x4(v, _mm_loadu_ps(rows[12] + k), 3);
+#elif defined(ISA_avx2)
+  return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(rows[0] + k)), _mm_loadu_ps(rows[4] + k), 1);
+#else
+  return v_load(rows[0] + k);
+#endif
+}
+
+/* A panel's vector of LANES rows. */
+static void transpose_full(const float *const *rows, int depth, float *panel) {
+  ptrdiff_t k = 0;
+  for (; k + 4 <= depth; k += 4) {
+    vfloat v[4];
+    for (int i = 0; i < 4; i++) v[i] = load_quads(rows + i, k);
+    transpose_blocks(v);
+    for (int i = 0; i < 4; i++) v_store(panel + (k + i) * 2 * LANES, v[i]);
+  }
+  for (; k < depth; k++) {
+    for (int c = 0; c < LANES; c++) panel[k * 2 * LANES + c] = rows[c][k];
+  }
+}
+
+static void transpose_some(const float *const *rows, int count, int depth, float *panel) {
+  for (ptrdiff_t k = 0; k < depth; k++) {
+    for (int c = 0; c < LANES; c++) panel[k * 2 * LANES + c] = c < count ? rows[c][k] : 0;
+  }
+}
+
+void ISA_NAME(transpose_panel)(const float *const *rows, int count, int depth, float *panel) {
+  for (int c = 0; c < 2 * LANES; c += LANES) {
+    if (count - c >= LANES)
+      transpose_full(rows + c, depth, panel + c);
+    else
+      transpose_some(rows + c, count - c, depth, panel + c);
+  }
+}
+
+V_INLINE float largest_lane(vfloat v) {
+  float lanes[LANES];
+  v_store(lanes, v);
+  for (int n = LANES / 2; n > 0; n /= 2) {
+    for (int i = 0; i < n; i++) lanes[i] = lanes[i] > lanes[i + n] ? lanes[i] : lanes[i + n];
+  }
+  return lanes[0];
+}
+
+V_INLINE float sum_lanes(vfloat v) {
+  float lanes[LANES];
+  v_store(lanes, v);
+  for (int n = LANES / 2; n > 0; n /= 2) {
+    for (int i = 0; i < n; i++) lanes[i] += lanes[i + n];
+  }
+  return lanes[0];
+}
+
+void ISA_NAME(softmax_rows)(const struct softmax_rows *s) {
+  const vfloat scale = v_set(s->scale);
+  const ptrdiff_t n = s->columns, whole = n / LANES * LANES;
+  const int tail = (int)(n - whole);
+  float beyond[LANES] = {0}; /* added to the last vector: its lanes beyond the row become e^-inf = 0 */
+  for (int i = tail; i < LANES; i++) beyond[i] = -INFINITY;
+  for (int r = 0; r < s->rows; r++) {
+    float *x = s->x + r * s->stride;
+    const float *bias = s->bias ? s->bias + r * n : NULL, *mask = s->mask[r];
+    vfloat largest = v_set(-INFINITY);
+    for (ptrdiff_t i = 0; i < whole; i += LANES) {
+      vfloat v = v_load(x + i) * scale;
+      if (bias) v += v_load(bias + i);
+      if (mask) v += v_load(mask + i);
+      v_store(x + i, v);
+      largest = v_max(largest, v);
+    }
+    if (tail) {
+      vfloat v = v_load(x + whole) * scale + v_load(beyond);
+      if (bias) v += v_load_first(bias + whole, tail);
+      if (mask) v += v_load_first(mask + whole, tail);
+      v_store(x + whole, v);
+      largest = v_max(largest, v);
+    }
+    const vfloat top = v_set(largest_lane(largest));
+    vfloat sum = v_set(0);
+    for (ptrdiff_t i = 0; i < n; i += LANES) {
+      vfloat p = v_exp(v_load(x + i) - top);
+      v_store(x + i, p);
+      sum += p;
+    }
+    const vfloat share = v_set(1 / sum_lanes(sum));
+    for (ptrdiff_t i = 0; i < n; i += LANES) v_store(x + i, v_load(x + i) * share);
+  }
+}
+
+void ISA_NAME(unit_row)(const float *in, int n, float *out) {
+  vfloat squares = v_set(0);
+  int i = 0;
+  for (; i + LANES <= n; i += LANES) squares = v_fma(v_load(in + i), v_load(in + i), squares);
+  if (i < n) {
+    vfloat v = v_load_first(in + i, n - i);
+    squares = v_fma(v, v, squares);
+  }
+  float norm = sqrtf(sum_lanes(squares)), shortest = 1e-12f;
+  if (norm < shortest) norm = shortest;
+  for (i = 0; i + LANES <= n; i += LANES) v_store(out + i, v_load(in + i) / v_set(norm));
+  for (; i < n; i++) out[i] = in[i] / norm;
+}
+
+void ISA_NAME(rotate_row)(const float *in, int n, const float *cos, const float *sin, float *out) {
+  const int half = n / 2;
+  for (int i = 0; i < half; i++) out[i] = in[i] * cos[i] - in[half + i] * sin[i];
+  for (int i = half; i < n; i++) out[i] = in[i] * cos[i] + in[i - half] * sin[i];
+}
