@@ -51,6 +51,17 @@ struct pool_row {
   int kernel, stride, padding, y; /* y: the output row */
 };
 
+/* A depthwise convolution of at most one vector of channels over some rows of one image. */
+struct depthwise_rows {
+  const float *in;            /* the first of these channels in [in_height, in_width], pixels pixel_stride apart */
+  float *out;                 /* likewise in [out_height, out_width] */
+  const float *weight, *bias; /* [kernel, kernel, lanes] and [lanes]; lanes beyond `channels` are zero */
+  ptrdiff_t pixel_stride;     /* floats from pixel to pixel, of in and out */
+  int channels;               /* 1..lanes */
+  int in_height, in_width, out_width, kernel, stride, padding;
+  int first_row, end_row; /* of the output */
+};
+
 /* One tile of a Winograd convolution on its way back: 4x4 pixels of some channels (kernels/winograd.c). */
 struct winograd_output {
   const float *m; /* [36] products, matrix_stride apart, each whole vectors of channels */
@@ -92,6 +103,7 @@ struct kernels {
    * may be NULL; out may be in or residual. */
   void (*layer_norm_row)(const float *in, int channels, const float *gamma, const float *beta, float epsilon,
                          const float *residual, float *out);
+<<<<<<< Updated upstream
   /* Row kernels of attention (kernels/attention.c). */
   void (*softmax_rows)(const struct softmax_rows *s);
   /* One panel of a transposed matrix: panel[k, c] = rows[c][k] for k in [0, depth), c in [0, count), and 0 for c in
@@ -101,6 +113,9 @@ struct kernels {
   void (*unit_row)(const float *in, int n, float *out);
   /* out = in * cos + rotate_half(in) * sin, where rotate_half(x) = (-x[n/2..n), x[0..n/2)); out is apart from in. */
   void (*rotate_row)(const float *in, int n, const float *cos, const float *sin, float *out);
+=======
+  void (*depthwise_rows)(const struct depthwise_rows *rows);
+>>>>>>> Stashed changes
   /* Independent multiply-adds in registers for `rounds` rounds: the machine's FMA peak. Returns the FLOPs done. */
   double (*fma_peak)(long rounds, float *sink);
 };

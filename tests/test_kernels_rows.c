@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "kernels/conv.h"
+#include "kernels/depthwise.h"
 #include "kernels/layer_norm.h"
 #include "kernels/reference/reference.h"
 #include "tests/guarded.h"
@@ -132,5 +133,64 @@ TEST(layer_norm_of_equal_values_is_beta) {
   for (const char *const *isa = kernels_available(); *isa; isa++) {
     layer_norm(kernels_find(*isa), NULL, in, 1, 20, gamma, beta, 1e-6f, NULL, out);
     CHECK_ALL_NEAR(out, beta, 20, 2e-4); /* the last bit of 0.1 over sqrt(epsilon) */
+  }
+}
+
+static void check_depthwise(const struct kernels *kernels, struct pools *pools, struct random *random, int batch,
+                            int height, int width, int channels, int kernel, int stride, int padding) {
+  int oh = (height + 2 * padding - kernel) / stride + 1, ow = (width + 2 * padding - kernel) / stride + 1;
+  if (height + 2 * padding < kernel || width + 2 * padding < kernel) return;
+  size_t n = (size_t)(batch * oh * ow * channels);
+  float *in = random_floats(random, (size_t)(batch * height * width * channels));
+  float *weight = random_floats(random, (size_t)(channels * kernel * kernel));
+  float *bias = random_bits(random) & 1 ? random_floats(random, (size_t)channels) : NULL;
+  float *expected = malloc(n * sizeof(float)), *first = malloc(n * sizeof(float));
+  reference_depthwise(in, batch, height, width, channels, kernel, stride, padding, weight, bias, expected);
+  error e = {""};
+  struct packed_depthwise *packed = depthwise_pack(kernels, channels, kernel, stride, padding, weight, bias, &e);
+  bool right = CHECK_MSG(packed != NULL, "%s", e.message);
+  for (int i = 0; packed && i < POOLS; i++) {
+    struct guarded out = guarded_new(n);
+    depthwise_run(pools->pool[i], packed, batch, height, width, in, out.data);
+    right &= check_output(&out, expected, 5e-6, i, first);
+    free(out.memory);
+  }
+  CHECK_MSG(right, "%s: %dx%dx%dx%d, kernel %d, stride %d, padding %d", kernels->isa, batch, height, width, channels,
+            kernel, stride, padding);
+  depthwise_release(packed);
+  free(in);
+  free(weight);
+  free(bias);
+  free(expected);
+  free(first);
+}
+
+TEST(depthwise_convolutions_equal_the_reference) {
+  struct pools pools = pools_start();
+  for (const char *const *isa = kernels_available(); *isa; isa++) {
+    const struct kernels *kernels = kernels_find(*isa);
+    struct random random = {11};
+    for (int i = 0; i < 60; i++) { /* ConvNeXt's: every width of a block of outputs, maps smaller than the kernel */
+      check_depthwise(kernels, &pools, &random, random_between(&random, 1, 2), random_between(&random, 1, 12),
+                      1 + i % 30, random_between(&random, 1, 40), 7, 1, i < 50 ? 3 : random_between(&random, 0, 6));
+    }
+    for (int i = 0; i < 60; i++) {
+      int kernel = random_between(&random, 1, 8);
+      check_depthwise(kernels, &pools, &random, random_between(&random, 1, 2), random_between(&random, 1, 12),
+                      random_between(&random, 1, 12), random_between(&random, 1, 40), kernel,
+                      random_between(&random, 1, 3), random_between(&random, 0, kernel - 1));
+    }
+    check_depthwise(kernels, &pools, &random, 1, 60, 9, 18, 7, 1, 3); /* several blocks of rows */
+  }
+  pools_stop(&pools);
+}
+
+TEST(impossible_depthwise_convolutions_are_refused) {
+  static const int bad[][4] = {{0, 3, 1, 1}, {4, 0, 1, 0}, {4, 3, 0, 1}, {4, 3, 1, 3}, {4, 3, 1, -1}, {4, 1000, 1, 1}};
+  float weight[36] = {0};
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    error e = {""};
+    CHECK(!depthwise_pack(kernels_find("plain"), bad[i][0], bad[i][1], bad[i][2], bad[i][3], weight, NULL, &e));
+    CHECK_CONTAINS(e.message, "depthwise");
   }
 }

@@ -25,6 +25,9 @@ void reference_mean(const float *in, int batch, int pixels, int channels, float 
 /* As layer_norm(); gamma and beta may both be NULL. */
 void reference_layer_norm(const float *in, size_t rows, int channels, const float *gamma, const float *beta,
                           float epsilon, const float *residual, float *out);
+/* Depthwise as depthwise_run(), weight [channels, kernel, kernel]. */
+void reference_depthwise(const float *in, int batch, int height, int width, int channels, int kernel, int stride,
+                         int padding, const float *weight, const float *bias, float *out);
 
 /* As attention_run(). FAILED when memory is short. */
 int reference_attention(const struct attention_run *run, error *e);

@@ -3,7 +3,7 @@
 
 #include "kernels/reference/reference.h"
 
-enum { COLUMNS = 8, ROWS = 4 };
+enum { COLUMNS = 8, ROWS = 4, LANES = 4 };
 
 static void gemm_tile(const struct gemm_tile *t) {
   for (int r = 0; r < t->rows; r++) {
@@ -52,6 +52,23 @@ static void layer_norm_row(const float *in, int channels, const float *gamma, co
   reference_layer_norm(in, 1, channels, gamma, beta, epsilon, residual, out);
 }
 
+static void depthwise_rows(const struct depthwise_rows *d) {
+  for (int y = d->first_row; y < d->end_row; y++) {
+    for (int x = 0; x < d->out_width; x++) {
+      for (int c = 0; c < d->channels; c++) {
+        double sum = (double)d->bias[c];
+        for (int tap = 0; tap < d->kernel * d->kernel; tap++) {
+          int iy = y * d->stride - d->padding + tap / d->kernel, ix = x * d->stride - d->padding + tap % d->kernel;
+          if (iy < 0 || iy >= d->in_height || ix < 0 || ix >= d->in_width) continue;
+          sum += (double)d->in[((ptrdiff_t)iy * d->in_width + ix) * d->pixel_stride + c] *
+                 (double)d->weight[tap * LANES + c];
+        }
+        d->out[((ptrdiff_t)y * d->out_width + x) * d->pixel_stride + c] = (float)sum;
+      }
+    }
+  }
+}
+
 static double fma_peak(long rounds, float *sink) {
   double sum = 1;
   for (long i = 0; i < rounds; i++) sum = sum * 0.999 + 0.001;
@@ -63,14 +80,18 @@ const struct kernels kernels_reference = {
     .isa = "reference",
     .gemm_rows = ROWS,
     .gemm_columns = COLUMNS,
-    .lanes = 4,
+    .lanes = LANES,
     .gemm_tile = gemm_tile,
     .max_pool_row = max_pool_row,
     .mean_pixels = mean_pixels,
     .layer_norm_row = layer_norm_row,
+<<<<<<< Updated upstream
     .softmax_rows = reference_softmax_rows,
     .transpose_panel = reference_transpose_panel,
     .unit_row = reference_unit_row,
     .rotate_row = reference_rotate_row,
+=======
+    .depthwise_rows = depthwise_rows,
+>>>>>>> Stashed changes
     .fma_peak = fma_peak,
 };
