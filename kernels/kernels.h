@@ -103,7 +103,6 @@ struct kernels {
    * may be NULL; out may be in or residual. */
   void (*layer_norm_row)(const float *in, int channels, const float *gamma, const float *beta, float epsilon,
                          const float *residual, float *out);
-<<<<<<< Updated upstream
   /* Row kernels of attention (kernels/attention.c). */
   void (*softmax_rows)(const struct softmax_rows *s);
   /* One panel of a transposed matrix: panel[k, c] = rows[c][k] for k in [0, depth), c in [0, count), and 0 for c in
@@ -113,9 +112,7 @@ struct kernels {
   void (*unit_row)(const float *in, int n, float *out);
   /* out = in * cos + rotate_half(in) * sin, where rotate_half(x) = (-x[n/2..n), x[0..n/2)); out is apart from in. */
   void (*rotate_row)(const float *in, int n, const float *cos, const float *sin, float *out);
-=======
   void (*depthwise_rows)(const struct depthwise_rows *rows);
->>>>>>> Stashed changes
   /* Independent multiply-adds in registers for `rounds` rounds: the machine's FMA peak. Returns the FLOPs done. */
   double (*fma_peak)(long rounds, float *sink);
 };

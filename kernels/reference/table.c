@@ -85,13 +85,10 @@ const struct kernels kernels_reference = {
     .max_pool_row = max_pool_row,
     .mean_pixels = mean_pixels,
     .layer_norm_row = layer_norm_row,
-<<<<<<< Updated upstream
     .softmax_rows = reference_softmax_rows,
     .transpose_panel = reference_transpose_panel,
     .unit_row = reference_unit_row,
     .rotate_row = reference_rotate_row,
-=======
     .depthwise_rows = depthwise_rows,
->>>>>>> Stashed changes
     .fma_peak = fma_peak,
 };

@@ -23,14 +23,11 @@ void ISA_NAME(max_pool_row)(const struct pool_row *row);
 void ISA_NAME(mean_pixels)(const float *in, ptrdiff_t stride, int n, int channels, float *out);
 void ISA_NAME(layer_norm_row)(const float *in, int channels, const float *gamma, const float *beta, float epsilon,
                               const float *residual, float *out);
-<<<<<<< Updated upstream
 void ISA_NAME(softmax_rows)(const struct softmax_rows *s);
 void ISA_NAME(transpose_panel)(const float *const *rows, int count, int depth, float *panel);
 void ISA_NAME(unit_row)(const float *in, int n, float *out);
 void ISA_NAME(rotate_row)(const float *in, int n, const float *cos, const float *sin, float *out);
-=======
 void ISA_NAME(depthwise_rows)(const struct depthwise_rows *rows);
->>>>>>> Stashed changes
 double ISA_NAME(fma_peak)(long rounds, float *sink);
 extern const struct kernels ISA_NAME(kernels);
 

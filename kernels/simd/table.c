@@ -11,13 +11,10 @@ const struct kernels ISA_NAME(kernels) = {
     .max_pool_row = ISA_NAME(max_pool_row),
     .mean_pixels = ISA_NAME(mean_pixels),
     .layer_norm_row = ISA_NAME(layer_norm_row),
-<<<<<<< Updated upstream
     .softmax_rows = ISA_NAME(softmax_rows),
     .transpose_panel = ISA_NAME(transpose_panel),
     .unit_row = ISA_NAME(unit_row),
     .rotate_row = ISA_NAME(rotate_row),
-=======
     .depthwise_rows = ISA_NAME(depthwise_rows),
->>>>>>> Stashed changes
     .fma_peak = ISA_NAME(fma_peak),
 };
