@@ -6,88 +6,74 @@
 
 #include "kernels/memory.h"
 
-static const struct key_scheme *const schemes[] = {&keys_timm, &keys_transformers, &keys_cifar};
-enum { SCHEMES = sizeof schemes / sizeof *schemes };
+#define ADDRESS(family) keys_##family,
+static const struct key_scheme *const families[] = {FAMILIES(ADDRESS)};
+enum { FAMILY_COUNT = sizeof families / sizeof *families };
 
 /* What training frameworks wrap around a backbone's names; several may follow each other. Of two networks in one file
- * that are equally complete the earlier listed is taken: a teacher or a query encoder rather than its counterpart. */
+ * that are equally complete the one with the earlier wrappers is taken: an average, a teacher or a query encoder rather
+ * than its counterpart. */
 static const char *const wrappers[] = {
-    "module.",           "model.",     "state_dict.",   "backbone.",
-    "encoder.",          "encoder_q.", "base_encoder.", "online_encoder.",
-    "online_network.",   "teacher.",   "student.",      "encoder_k.",
-    "momentum_encoder.", "network.",   "net.",          "_orig_mod.",
+    "model_ema.",      "state_dict_ema.",   "ema.",
+    "teacher.",        "encoder_q.",        "base_encoder.",
+    "online_encoder.", "online_network.",   "module.",
+    "model.",          "backbone.",         "state_dict.",
+    "encoder.",        "network.",          "net.",
+    "pretrained.",     "_orig_mod.",        "student.",
+    "encoder_k.",      "momentum_encoder.", "target_encoder.",
+    "target_network.",
 };
-enum { WRAPPERS = sizeof wrappers / sizeof *wrappers, MAX_WRAPPERS = 4 /* around each other */ };
+enum { WRAPPERS = sizeof wrappers / sizeof *wrappers, MAX_WRAPPERS = 5 /* around each other */ };
 
-/* ---- patterns ---- */
+/* Which wrapper `name` wears outside, or WRAPPERS. */
+static int find_wrapper(const char *name) {
+  int i = 0;
+  while (i < WRAPPERS && strncmp(name, wrappers[i], strlen(wrappers[i])) != 0) i++;
+  return i;
+}
 
-struct captures {
-  int numbers[26]; /* by letter */
-  const char *rest;
+/* What lies in files beside a network that can compute features, under every scheme and behind any wrapper. */
+static const struct key_rule leftovers[] = {
+    {"**num_batches_tracked", "!a batch norm's step counter"},
+    {"**relative_position_index", "!an index that the window's size gives"},
+    {"**relative_coords_table", "!offsets that the window's size gives"},
+    {"**attn_mask", "!the mask of shifted windows, which the map's size gives"},
+    {"**position_ids", "!positions counted from 0"},
+    {"**mask_token", "!the token that stood for masked patches in the pre-training"},
+    {"**masked_embed", "!the token that stood for masked patches in the pre-training"},
+    {"text.**", "!the text tower"},
+    {"text_model.**", "!the text tower"},
+    {"text_projection**", "!the text tower"},
+    {"transformer.resblocks.**", "!the text tower"},
+    {"token_embedding.weight", "!the text tower"},
+    {"positional_embedding", "!the text tower"},
+    {"ln_final.*", "!the text tower"},
+    {"logit_scale", "!the scale of similarities between pictures and texts"},
+    {"logit_bias", "!the offset of similarities between pictures and texts"},
+    {"input_resolution", "!a size that other tensors show"},
+    {"context_length", "!the text tower"},
+    {"vocab_size", "!the text tower"},
+    {"decoder.**", "!the decoder of the pre-training"},
+    {"scratch.**", "!the decoder of a depth estimator"},
+    {"act_postprocess{k}.**", "!the decoder of a depth estimator"},
+    {"head.mlp.**", "!a projector of the pre-training"},
+    {"head.last_layer.*", "!a projector of the pre-training"},
+    {"dino_head.**", "!a projector of the pre-training"},
+    {"ibot_head.**", "!a projector of the pre-training"},
+    {"**projector.**", "!a projector of the pre-training"},
+    {"**projection_head.**", "!a projector of the pre-training"},
+    {"**predictor.**", "!a predictor of the pre-training"},
+    {"**prototypes.**", "!prototypes of the pre-training"},
+    {"queue**", "!a queue of the pre-training"},
+    {"**dino_loss.**", "!the loss of the pre-training"},
+    {"**ibot_patch_loss.**", "!the loss of the pre-training"},
+    {"**criterion.**", "!the loss of the pre-training"},
+    {"optimizer**", "!the optimizer's state"},
+    {"lr_scheduler**", "!the schedule's state"},
+    {"scaler**", "!the loss scaler's state"},
+    {"loss_scaler**", "!the loss scaler's state"},
+    {NULL, NULL},
 };
-
-/* Up to four digits without a leading zero. */
-static bool take_number(const char **text, int *number) {
-  const char *start = *text, *at = start;
-  *number = 0;
-  while (*at >= '0' && *at <= '9' && at - start < 4) *number = *number * 10 + (*at++ - '0');
-  if (at == start || (*start == '0' && at - start > 1)) return false;
-  *text = at;
-  return true;
-}
-
-static bool matches_here(const char *pattern, const char *name, struct captures *captures) {
-  while (*pattern) {
-    if (*pattern == '*') {
-      captures->rest = name;
-      return *name && !strchr(name, '.');
-    }
-    if (*pattern == '{') {
-      if (!take_number(&name, &captures->numbers[pattern[1] - 'a'])) return false;
-      pattern += 3;
-    } else if (*pattern++ != *name++) {
-      return false;
-    }
-  }
-  return !*name;
-}
-
-static bool matches(const char *pattern, const char *name, struct captures *captures) {
-  if (*pattern != '[') return matches_here(pattern, name, captures);
-  const char *optional = pattern + 1, *end = strchr(pattern, ']');
-  size_t length = (size_t)(end - optional);
-  if (!strncmp(optional, name, length)) name += length;
-  return matches_here(end + 1, name, captures);
-}
-
-/* false when the canonical name would not fit. */
-static bool expand(const char *canonical, const struct captures *captures, char out[static MAX_KEY]) {
-  size_t used = 0;
-  while (*canonical && used < MAX_KEY) {
-    if (*canonical == '*') {
-      used += (size_t)snprintf(out + used, MAX_KEY - used, "%s", captures->rest);
-      canonical++;
-    } else if (*canonical == '{') {
-      int number = captures->numbers[canonical[1] - 'a'];
-      if (canonical[2] == '+') number += canonical[3] - '0';
-      used += (size_t)snprintf(out + used, MAX_KEY - used, "%d", number);
-      canonical = strchr(canonical, '}') + 1;
-    } else {
-      out[used++] = *canonical++;
-    }
-  }
-  if (used >= MAX_KEY) return false;
-  out[used] = 0;
-  return true;
-}
-
-bool key_rename(const struct key_scheme *scheme, const char *name, char canonical[static MAX_KEY]) {
-  for (const struct key_rule *rule = scheme->rules; rule->pattern; rule++) {
-    struct captures captures = {.rest = ""};
-    if (matches(rule->pattern, name, &captures)) return expand(rule->canonical, &captures, canonical);
-  }
-  return false;
-}
 
 /* ---- the scheme and the prefix ---- */
 
@@ -95,74 +81,95 @@ bool key_rename(const struct key_scheme *scheme, const char *name, char canonica
 struct vote {
   const struct key_scheme *scheme;
   char prefix[MAX_KEY];
-  int rank; /* of the innermost wrapper, smaller is better */
-  size_t count;
+  int64_t rank; /* of the wrappers, the outermost first; smaller is better */
+  size_t named; /* with a canonical name */
+  size_t known; /* these and the harmless ones */
 };
-enum { MAX_VOTES = 64 };
+enum { MAX_VOTES = 512 };
 
 struct ballot {
-  struct vote votes[MAX_VOTES];
+  struct vote votes[MAX_VOTES]; /* one scheme's beside each other, in no order of schemes */
   int count;
 };
 
 static void cast_vote(struct ballot *ballot, const struct key_scheme *scheme, const char *name, size_t prefix,
-                      int rank) {
-  for (int i = 0; i < ballot->count; i++) {
-    struct vote *vote = &ballot->votes[i];
-    if (vote->scheme == scheme && strlen(vote->prefix) == prefix && !memcmp(vote->prefix, name, prefix)) {
-      vote->count++;
-      return;
+                      int64_t rank, bool named) {
+  struct vote *vote = ballot->votes, *end = vote + ballot->count;
+  while (vote < end && (vote->scheme != scheme || strlen(vote->prefix) != prefix || memcmp(vote->prefix, name, prefix)))
+    vote++;
+  if (vote == end) {
+    if (ballot->count == MAX_VOTES || prefix >= MAX_KEY) return;
+    ballot->count++;
+    *vote = (struct vote){.scheme = scheme, .rank = rank};
+    memcpy(vote->prefix, name, prefix);
+  }
+  vote->named += named;
+  vote->known++;
+}
+
+static void vote_for_rest(struct ballot *ballot, const char *name, size_t prefix, int64_t rank) {
+  char canonical[MAX_KEY];
+  const char *harmless;
+  for (int f = 0; f < FAMILY_COUNT; f++) {
+    for (const struct key_scheme *scheme = families[f]; scheme->name; scheme++) {
+      if (key_rename(scheme, name + prefix, canonical, &harmless))
+        cast_vote(ballot, scheme, name, prefix, rank, !harmless);
     }
   }
-  if (ballot->count == MAX_VOTES || prefix >= MAX_KEY) return;
-  struct vote *vote = &ballot->votes[ballot->count++];
-  *vote = (struct vote){.scheme = scheme, .rank = rank, .count = 1};
-  memcpy(vote->prefix, name, prefix);
 }
 
 /* The name itself, and what is left behind each wrapper that it wears, vote under every scheme that knows them. */
 static void vote_for_name(struct ballot *ballot, const char *name) {
   size_t prefix = 0;
-  int rank = -1;
+  int64_t rank = 0, digit = 1;
+  for (int depth = 0; depth < MAX_WRAPPERS; depth++) digit *= WRAPPERS + 1;
   for (int depth = 0; depth <= MAX_WRAPPERS; depth++) {
-    char canonical[MAX_KEY];
-    for (int i = 0; i < SCHEMES; i++) {
-      if (key_rename(schemes[i], name + prefix, canonical)) cast_vote(ballot, schemes[i], name, prefix, rank);
-    }
-    int worn = 0;
-    while (worn < WRAPPERS && strncmp(name + prefix, wrappers[worn], strlen(wrappers[worn])) != 0) worn++;
+    vote_for_rest(ballot, name, prefix, rank);
+    int worn = find_wrapper(name + prefix);
     if (worn == WRAPPERS) return;
     prefix += strlen(wrappers[worn]);
-    rank = worn;
+    rank += (worn + 1) * digit;
+    digit /= WRAPPERS + 1;
   }
 }
 
-/* More names first, then the plainer prefix, then the order of the tables. */
+/* More names first, then the plainer prefix, then the scheme that explains more of the rest. */
 static bool is_better(const struct vote *a, const struct vote *b) {
-  if (a->count != b->count) return a->count > b->count;
+  if (a->named != b->named) return a->named > b->named;
   if (a->rank != b->rank) return a->rank < b->rank;
-  return strlen(a->prefix) < strlen(b->prefix);
+  return a->known > b->known;
 }
 
+/* NULL when no tensor has a canonical name. Of equals the first in the order of the tables. */
 static const struct vote *elect(const struct ballot *ballot) {
   const struct vote *best = NULL;
-  for (int i = 0; i < SCHEMES; i++) {
-    for (int j = 0; j < ballot->count; j++) {
-      const struct vote *vote = &ballot->votes[j];
-      if (vote->scheme == schemes[i] && (!best || is_better(vote, best))) best = vote;
+  for (int f = 0; f < FAMILY_COUNT; f++) {
+    for (const struct key_scheme *scheme = families[f]; scheme->name; scheme++) {
+      for (const struct vote *vote = ballot->votes; vote < ballot->votes + ballot->count; vote++) {
+        if (vote->scheme == scheme && vote->named && (!best || is_better(vote, best))) best = vote;
+      }
     }
   }
   return best;
 }
 
+static void list_schemes(char *list, size_t size) {
+  size_t used = 0;
+  *list = 0;
+  for (int f = 0; f < FAMILY_COUNT; f++) {
+    for (const struct key_scheme *scheme = families[f]; scheme->name && used < size; scheme++) {
+      if (!strstr(list, scheme->name))
+        used += (size_t)snprintf(list + used, size - used, used ? ", %s" : "%s", scheme->name);
+    }
+  }
+}
+
 static int unknown_names(const struct checkpoint *checkpoint, error *e) {
-  char seen[600] = "", known[200] = "";
+  char seen[600] = "", known[200];
   size_t used = 0;
   for (size_t i = 0; i < checkpoint->count && i < 6; i++)
     used += (size_t)snprintf(seen + used, sizeof seen - used, "%s%.80s", i ? ", " : "", checkpoint->tensors[i].name);
-  used = 0;
-  for (int i = 0; i < SCHEMES; i++)
-    used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", schemes[i]->name);
+  list_schemes(known, sizeof known);
   return fail(e, "%s: the names of its %zu tensors belong to no known scheme (%s): %s%s", checkpoint->path,
               checkpoint->count, known, seen, checkpoint->count > 6 ? ", ..." : "");
 }
@@ -188,7 +195,7 @@ static int rename_tensors(struct checkpoint *checkpoint, const struct vote *chos
     struct tensor *t = &checkpoint->tensors[i];
     char canonical[MAX_KEY];
     if (strncmp(t->name, chosen->prefix, prefix) != 0) continue;
-    if (!key_rename(chosen->scheme, t->name + prefix, canonical)) continue;
+    if (!key_rename(chosen->scheme, t->name + prefix, canonical, &t->harmless) || t->harmless) continue;
     char *name = copy_string(canonical, e);
     if (!name) return FAILED;
     free(t->name);
@@ -197,8 +204,43 @@ static int rename_tensors(struct checkpoint *checkpoint, const struct vote *chos
   return OK;
 }
 
+/* Why a tensor that the scheme left alone is not needed, or NULL. */
+static const char *explain(const struct checkpoint *checkpoint, const struct key_scheme *scheme, const char *name) {
+  char canonical[MAX_KEY];
+  const char *harmless;
+  for (int depth = 0;; depth++) {
+    if (key_rename(scheme, name, canonical, &harmless)) {
+      if (harmless) return harmless;
+      if (depth > 0 && checkpoint_find(checkpoint, canonical)) return "another network of the file";
+    }
+    key_rename_by_rules(leftovers, name, canonical, &harmless);
+    if (harmless) return harmless;
+    int worn = find_wrapper(name);
+    if (worn == WRAPPERS || depth == MAX_WRAPPERS) return NULL;
+    name += strlen(wrappers[worn]);
+  }
+}
+
+static void explain_all(struct checkpoint *checkpoint, const struct vote *chosen) {
+  size_t prefix = strlen(chosen->prefix);
+  for (size_t i = 0; i < checkpoint->count; i++) {
+    struct tensor *t = &checkpoint->tensors[i];
+    char canonical[MAX_KEY];
+    const char *harmless;
+    if (t->harmless) continue;
+    bool is_named = !strncmp(t->source_name, chosen->prefix, prefix) &&
+                    key_rename(chosen->scheme, t->source_name + prefix, canonical, &harmless);
+    if (is_named) {
+      key_rename_by_rules(leftovers, t->name, canonical, &t->harmless); /* a buffer of a part that has names */
+    } else {
+      t->harmless = explain(checkpoint, chosen->scheme, t->source_name);
+    }
+  }
+}
+
 static int adopt(struct checkpoint *checkpoint, const struct vote *chosen, error *e) {
   if (rename_tensors(checkpoint, chosen, e) != OK || sort_by_name(checkpoint, e) != OK) return FAILED;
+  explain_all(checkpoint, chosen);
   checkpoint->scheme = copy_string(chosen->scheme->name, e);
   return checkpoint->scheme ? OK : FAILED;
 }
