@@ -44,6 +44,8 @@ struct backbones_options {
   int threads;      /* 0: every core that the affinity mask and the cgroup quota allow */
   int max_batch;    /* images per call of the engine; 0: 16. Memory grows with it, results do not change */
   const char *arch; /* NULL: found from the checkpoint */
+  /* What backbones_features() gives: "pooled" (NULL), "projected", "class", "mean", "tokens", "block:N" ... */
+  const char *features;
 };
 
 /* What backbones_describe() tells; the strings belong to the model. */
@@ -72,7 +74,7 @@ BACKBONES_API backbones *backbones_load(const char *path, const struct backbones
 BACKBONES_API void backbones_free(backbones *model);
 BACKBONES_API struct backbones_info backbones_describe(const backbones *model);
 
-/* Resize, crop and normalise each image by the checkpoint's recipe, run the backbone, and write the pooled features:
+/* Resize, crop and normalise each image by the checkpoint's recipe, run the backbone, and write its features:
  * features is [n, info.features] row-major. The result of an image does not depend on the others, nor on threads. */
 BACKBONES_API int backbones_features(backbones *model, const struct backbones_image *images, size_t n, float *features,
                                      struct backbones_error *error);

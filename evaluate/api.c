@@ -37,7 +37,8 @@ backbones *backbones_load(const char *path, const struct backbones_options *opti
   backbones *b = allocate_zeroed(1, sizeof *b, e);
   if (!b) return NULL;
   b->max_batch = options->max_batch ? options->max_batch : 16;
-  struct engine_request request = {.path = path, .arch = options->arch, .threads = options->threads};
+  struct engine_request request = {
+      .path = path, .arch = options->arch, .features = options->features, .threads = options->threads};
   if (engine_load(&b->engine, &request, e) != OK || prepare(b, e) != OK) {
     backbones_free(b);
     return NULL;

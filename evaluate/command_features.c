@@ -12,7 +12,7 @@
 
 struct run {
   struct engine_request request;
-  const char *data, *out;
+  const char *data, *out, *kind;
   bool logits, resume, strict, json, quiet;
   int batch, shard, shards;
   long long max_pixels;
@@ -35,11 +35,26 @@ static int read_shard(const struct arguments *arguments, struct run *run, error 
   return usage_error(e, "--shard %.40s: is not I/N with I from 1 to N", text);
 }
 
+static bool is_block(const char *kind) {
+  int block, used = 0;
+  if (sscanf(kind, "block:%5d%n", &block, &used) != 1 || block < 0) return false;
+  return !kind[used] || !strcmp(kind + used, ":tokens");
+}
+
 static int read_kind(const struct arguments *arguments, struct run *run, error *e) {
-  const char *kind = option_text(arguments, "--features");
-  if (!kind || !strcmp(kind, "pooled")) return OK;
-  run->logits = !strcmp(kind, "logits");
-  return run->logits ? OK : usage_error(e, "--features %.40s: is not pooled or logits", kind);
+  static const char *const kinds[] = {"pooled", "logits", "projected", "class", "mean", "class+mean", "tokens"};
+  run->kind = option_text(arguments, "--features");
+  if (!run->kind) run->kind = "pooled";
+  run->logits = !strcmp(run->kind, "logits");
+  if (!run->logits) run->request.features = run->kind;
+  if (is_block(run->kind)) return OK;
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    if (!strcmp(run->kind, kinds[i])) return OK;
+  }
+  return usage_error(e,
+                     "--features %.40s: is not pooled, projected, class, mean, class+mean, tokens, logits, block:N or "
+                     "block:N:tokens",
+                     run->kind);
 }
 
 static int read_options(const struct arguments *arguments, struct run *run, error *e) {
@@ -88,7 +103,7 @@ static void write_identity(struct json_writer *w, const struct run *run) {
   json_key(w, "weights"), json_string(w, run->engine.path);
   json_key(w, "weights_sha256"), json_string(w, run->engine.sha256);
   json_key(w, "isa"), json_string(w, kernels_select(NULL)->isa);
-  json_key(w, "features"), json_string(w, run->logits ? "logits" : "pooled");
+  json_key(w, "features"), json_string(w, run->kind);
   json_key(w, "recipe"), recipe_write(w, &info->recipe);
   json_key(w, "data"), json_string(w, run->data);
   json_key(w, "images"), json_integer(w, (int64_t)run->count);
@@ -101,12 +116,15 @@ static size_t width(const struct run *run) {
   return (size_t)(run->logits ? run->engine.info.classes : run->engine.info.features);
 }
 
+static size_t tokens(const struct run *run) { return run->logits ? 1 : (size_t)run->engine.info.tokens; }
+
 static void write_meta(struct json_writer *w, const struct run *run) {
   json_begin_object(w);
   write_identity(w, run);
   json_key(w, "n"), json_integer(w, (int64_t)feature_store_rows(run->store));
   json_key(w, "skipped"), json_integer(w, (int64_t)(run->count - feature_store_rows(run->store)));
-  json_key(w, "d"), json_integer(w, (int64_t)width(run));
+  if (tokens(run) > 1) json_key(w, "tokens"), json_integer(w, (int64_t)tokens(run));
+  json_key(w, "d"), json_integer(w, (int64_t)(width(run) / tokens(run)));
   json_key(w, "classes"), json_integer(w, (int64_t)run->dataset.class_count);
   json_end_object(w);
 }
@@ -141,7 +159,8 @@ static void report(const struct run *run, double seconds) {
     struct json_writer w = json_writer_to(stdout);
     json_begin_object(&w);
     json_key(&w, "n"), json_integer(&w, (int64_t)rows);
-    json_key(&w, "d"), json_integer(&w, (int64_t)width(run));
+    if (tokens(run) > 1) json_key(&w, "tokens"), json_integer(&w, (int64_t)tokens(run));
+    json_key(&w, "d"), json_integer(&w, (int64_t)(width(run) / tokens(run)));
     json_key(&w, "skipped"), json_integer(&w, (int64_t)skipped);
     json_key(&w, "arch"), json_string(&w, run->engine.info.arch);
     json_key(&w, "out"), json_string(&w, run->out);
@@ -151,7 +170,9 @@ static void report(const struct run *run, double seconds) {
     json_writer_finish(&w, &ignored);
     return;
   }
-  printf("%s: %zu x %zu features of %s", run->out, rows, width(run), run->engine.info.arch);
+  printf("%s: %zu x ", run->out, rows);
+  if (tokens(run) > 1) printf("%zu x ", tokens(run));
+  printf("%zu features of %s", width(run) / tokens(run), run->engine.info.arch);
   if (skipped) printf(", %zu images skipped (see %s/skipped.tsv)", skipped, run->out);
   printf("\n");
 }
@@ -169,7 +190,7 @@ static int extract_all(struct run *run, error *e) {
   json_end_object(&w);
   if (json_writer_finish(&w, e) != OK) return FAILED;
   enum store_state state;
-  int status = feature_store_open(&run->store, run->out, w.text, width(run), run->resume, &state, e);
+  int status = feature_store_open(&run->store, run->out, w.text, width(run), tokens(run), run->resume, &state, e);
   free(w.text);
   if (status != OK) return status;
   if (state == STORE_FINISHED) {
@@ -219,7 +240,9 @@ static const struct option options[] = {
      "a folder of class folders, a folder of images, a tar of either, a csv/tsv of\n"
      "path,label, a CIFAR binary file or an IDX pair; DATA:INNER for a folder inside"},
     {"--out", 'o', "DIR", "the features folder to make"},
-    {"--features", 'f', "KIND", "pooled (default) or logits"},
+    {"--features", 'f', "KIND",
+     "pooled (default), projected (CLIP), class, mean, class+mean, tokens, logits,\n"
+     "block:N (a block's output, pooled) or block:N:tokens; `inspect` lists a model's"},
     {"--batch", 'b', "N", "images that a thread takes at a time (default 16); no effect on results"},
     {"--shard", 0, "I/N", "only the I-th of N equal parts of the data"},
     {"--resume", 0, NULL, "continue an interrupted run in DIR"},
@@ -236,7 +259,8 @@ const struct command command_features = {
     .usage = "--weights WEIGHTS --data DATA --out DIR [options]",
     .summary = "turn images into an array of features",
     .details =
-        "Writes features.npy (float32 [n, d]), labels.npy (int64 [n], -1 without labels), paths.txt, classes.txt,\n"
+        "Writes features.npy (float32 [n, d], of tokens [n, tokens, d]), labels.npy (int64 [n], -1 without labels), "
+        "paths.txt, classes.txt,\n"
         "skipped.tsv (unreadable images and why) and meta.json. The same image gives the same bits whatever the\n"
         "batch, the threads and its neighbours.",
     .options = options,

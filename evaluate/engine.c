@@ -23,6 +23,7 @@ static int read_three(const struct arguments *arguments, const char *name, doubl
 
 int engine_read_options(const struct arguments *arguments, struct engine_request *request, error *e) {
   *request = (struct engine_request){.arch = option_text(arguments, "--arch"),
+                                     .part = option_text(arguments, "--state-dict"),
                                      .interpolation = option_text(arguments, "--interpolation"),
                                      .crop_mode = option_text(arguments, "--crop-mode")};
   long long threads = 0, size = 0;
@@ -75,6 +76,7 @@ static double now(void) {
 
 static int load_from(struct engine *engine, struct checkpoint *checkpoint, const struct engine_request *request,
                      error *e) {
+  if (request->part && checkpoint_select(checkpoint, request->part, e) != OK) return FAILED;
   if (keys_canonicalize(checkpoint, e) != OK) return FAILED;
   if (request->hash && checkpoint_sha256(checkpoint, engine->sha256, e) != OK) return FAILED;
   struct model_options options = {.arch = request->arch};
@@ -120,6 +122,11 @@ int engine_load(struct engine *engine, const struct engine_request *request, err
   double begin = now();
   bool seeded = !strncmp(request->path, seeded_prefix, sizeof seeded_prefix - 1);
   int status = seeded ? load_seeded(engine, request, e) : load_file(engine, request, e);
+  if (status == OK && request->features) {
+    status = model_choose_features(engine->model, request->features, e);
+    if (status != OK) fail_within(e, "%s", request->path);
+    engine->info = model_info(engine->model);
+  }
   if (status == OK && !(engine->path = copy_string(request->path, e))) status = FAILED;
   engine->load_seconds = now() - begin;
   if (status != OK) engine_free(engine);

@@ -19,6 +19,8 @@ struct engine {
 
 struct engine_request {
   const char *path, *arch; /* arch: NULL or "" when not given */
+  const char *part;        /* of a file that holds several state dicts; NULL: the best known */
+  const char *features;    /* model_choose_features(); NULL: pooled */
   int threads;             /* 0: usable_cores() */
   bool hash;               /* compute sha256 */
   /* Changes to the checkpoint's recipe: what is 0, NULL or negative stays. */
@@ -30,18 +32,19 @@ struct engine_request {
 };
 
 /* The options that every such command shares, and their reading into a request. */
-#define ENGINE_OPTIONS                                                                             \
-  {"--weights", 'w', "WEIGHTS",                                                                    \
-   "a .safetensors file, a converted file, a folder as hubs lay it out,\n"                         \
-   "or seeded:ARCH for random weights"},                                                           \
-      {"--arch", 0, "NAME", "the architecture, when the checkpoint does not tell"},                \
-      {"--threads", 't', "N", "threads (default: every core this process may use)"},               \
-      {"--input-size", 0, "N", "side of the model's input, instead of the checkpoint's"},          \
-      {"--crop", 0, "F", "crop fraction, instead of the checkpoint's"},                            \
-      {"--interpolation", 0, "NAME", "nearest, bilinear or bicubic, instead of the checkpoint's"}, \
-      {"--crop-mode", 0, "NAME", "center, squash or none, instead of the checkpoint's"},           \
-      {"--mean", 0, "R,G,B", "mean of pixels in [0, 1], instead of the checkpoint's"}, {           \
-    "--std", 0, "R,G,B", "standard deviation, likewise"                                            \
+#define ENGINE_OPTIONS                                                                                    \
+  {"--weights", 'w', "WEIGHTS",                                                                           \
+   "a .safetensors file, a converted file, a folder as hubs lay it out,\n"                                \
+   "or seeded:ARCH for random weights"},                                                                  \
+      {"--arch", 0, "NAME", "the architecture, when the checkpoint does not tell"},                       \
+      {"--state-dict", 0, "NAME", "which of several networks in one .pth file: teacher, model_ema, ..."}, \
+      {"--threads", 't', "N", "threads (default: every core this process may use)"},                      \
+      {"--input-size", 0, "N", "side of the model's input, instead of the checkpoint's"},                 \
+      {"--crop", 0, "F", "crop fraction, instead of the checkpoint's"},                                   \
+      {"--interpolation", 0, "NAME", "nearest, bilinear or bicubic, instead of the checkpoint's"},        \
+      {"--crop-mode", 0, "NAME", "center, squash or none, instead of the checkpoint's"},                  \
+      {"--mean", 0, "R,G,B", "mean of pixels in [0, 1], instead of the checkpoint's"}, {                  \
+    "--std", 0, "R,G,B", "standard deviation, likewise"                                                   \
   }
 int engine_read_options(const struct arguments *arguments, struct engine_request *request, error *e);
 

@@ -14,7 +14,7 @@
 struct feature_store {
   char *folder, *partial;
   FILE *rows_file, *index_file;
-  size_t columns, done, rows;
+  size_t columns, tokens, done, rows;
 };
 
 static char *join(const char *folder, const char *name, error *e) {
@@ -121,7 +121,7 @@ static int begin(struct feature_store *s, const char *identity, bool resume, enu
 }
 
 int feature_store_open(struct feature_store **result, const char *folder, const char *identity, size_t columns,
-                       bool resume, enum store_state *state, error *e) {
+                       size_t tokens, bool resume, enum store_state *state, error *e) {
   *result = NULL;
   if (exists(folder, "meta.json") || exists(folder, "features.npy")) {
     *state = STORE_FINISHED;
@@ -131,6 +131,7 @@ int feature_store_open(struct feature_store **result, const char *folder, const 
   struct feature_store *s = allocate_zeroed(1, sizeof *s, e);
   if (!s) return FAILED;
   s->columns = columns;
+  s->tokens = tokens;
   s->folder = copy_string(folder, e);
   s->partial = join(folder, "partial", e);
   int status = s->folder && s->partial ? begin(s, identity, resume, state, e) : FAILED;
@@ -183,6 +184,7 @@ static int write_features(const struct finish *f, error *e) {
     return FAILED;
   }
   free(path);
+  npy_split_rows(writer, f->store->tokens);
   if (npy_append(writer, f->rows.bytes, f->store->rows, e) != OK) {
     npy_abandon(writer);
     return FAILED;

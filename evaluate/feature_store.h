@@ -14,9 +14,9 @@ enum store_state { STORE_FRESH, STORE_RESUMED, STORE_FINISHED };
 
 /* identity: JSON text; a folder with another identity is refused. Without `resume` a folder that holds an interrupted
  * run or features is refused too. *state: STORE_FINISHED when the folder holds the whole result already (store is
- * NULL). */
+ * NULL). tokens: more than 1 makes features.npy [n, tokens, columns / tokens]. */
 int feature_store_open(struct feature_store **store, const char *folder, const char *identity, size_t columns,
-                       bool resume, enum store_state *state, error *e);
+                       size_t tokens, bool resume, enum store_state *state, error *e);
 /* Samples that are through already. */
 size_t feature_store_done(const struct feature_store *store);
 size_t feature_store_rows(const struct feature_store *store);

@@ -231,6 +231,7 @@ struct npy_writer {
   struct output output;
   enum dtype dtype;
   size_t columns, row_bytes, rows;
+  size_t tokens; /* more than 1: rows are [tokens, columns / tokens] */
 };
 
 static bool write_header(struct npy_writer *writer) {
@@ -238,8 +239,10 @@ static bool write_header(struct npy_writer *writer) {
   for (int i = 0; i < DESCRIPTIONS; i++) {
     if (descriptions[i].dtype == writer->dtype) descr = descriptions[i].descr;
   }
-  char header[WRITTEN_HEADER + 1], shape[64];
-  if (writer->columns) {
+  char header[WRITTEN_HEADER + 1], shape[80];
+  if (writer->tokens > 1) {
+    snprintf(shape, sizeof shape, "(%zu, %zu, %zu)", writer->rows, writer->tokens, writer->columns / writer->tokens);
+  } else if (writer->columns) {
     snprintf(shape, sizeof shape, "(%zu, %zu)", writer->rows, writer->columns);
   } else {
     snprintf(shape, sizeof shape, "(%zu,)", writer->rows);
@@ -274,6 +277,8 @@ int npy_create(struct npy_writer **result, const char *path, enum dtype dtype, s
   }
   return status;
 }
+
+void npy_split_rows(struct npy_writer *writer, size_t tokens) { writer->tokens = tokens; }
 
 int npy_append(struct npy_writer *writer, const void *values, size_t rows, error *e) {
   if (rows && fwrite(values, writer->row_bytes, rows, writer->output.stream) != rows) {

@@ -37,6 +37,8 @@ int npy_integers(const struct npy *array, int64_t **values, error *e);
  * The file gets its name when it is whole (evaluate/output.h). */
 struct npy_writer;
 int npy_create(struct npy_writer **writer, const char *path, enum dtype dtype, size_t columns, error *e);
+/* Before any row is appended: the array becomes [rows, tokens, columns / tokens]. */
+void npy_split_rows(struct npy_writer *writer, size_t tokens);
 int npy_append(struct npy_writer *writer, const void *values, size_t rows, error *e);
 /* Both end the writer. */
 int npy_commit(struct npy_writer *writer, error *e);

@@ -27,7 +27,9 @@ struct packed_conv {
   /* A tap of the register tile is one kernel position, or a whole kernel line where channels are so few that the pixels
    * of a line, which lie side by side, make the better run. */
   bool lines;
-  bool copy;       /* rows of pixels that would collide in L1 are copied side by side first */
+  bool copy; /* rows that would collide in L1, or that are normalised, are copied side by side first */
+  enum { NORM_NONE, NORM_PIXEL, NORM_WINDOW } norm;
+  float *gamma, *beta, epsilon;
   int taps, depth; /* runs of a row, floats of a run */
   int panels;      /* per group */
   float *weights;  /* [groups][panels][kernel * kernel * group_in][gemm_columns] */
@@ -114,8 +116,28 @@ struct packed_conv *conv_pack(const struct kernels *kernels, const struct conv_s
   return p;
 }
 
+int conv_normalize_input(struct packed_conv *p, const float *gamma, const float *beta, float epsilon, bool window,
+                         error *e) {
+  if (p->groups != 1 || p->shape.padding) return fail(e, "only rows without padding and groups can be normalised");
+  size_t n = (size_t)p->shape.in_channels * (window ? (size_t)(p->shape.kernel * p->shape.kernel) : 1);
+  p->gamma = allocate(n, sizeof *gamma, e);
+  p->beta = allocate(n, sizeof *beta, e);
+  if (!p->gamma || !p->beta) return FAILED;
+  memcpy(p->gamma, gamma, n * sizeof *gamma);
+  memcpy(p->beta, beta, n * sizeof *beta);
+  p->epsilon = epsilon;
+  p->norm = window ? NORM_WINDOW : NORM_PIXEL;
+  p->copy = true;
+  p->lines = false;
+  p->taps = p->shape.kernel * p->shape.kernel;
+  p->depth = p->group_in;
+  return OK;
+}
+
 void conv_release(struct packed_conv *p) {
   if (!p) return;
+  free(p->gamma);
+  free(p->beta);
   release_aligned(p->weights);
   free(p->zeros);
   free(p->bias);
@@ -128,12 +150,16 @@ static size_t pointer_bytes(const struct packed_conv *p) {
   return ((size_t)p->taps * GEMM_MAX_ROWS * sizeof(float *) + 63) / 64 * 64;
 }
 
-/* Floats from one copied run to the next: never a power of two's multiple. */
-static size_t copy_stride(const struct packed_conv *p) { return ((size_t)p->depth + 15) / 16 * 16 + 16; }
+/* Floats from one copied run (a whole row's runs side by side) to the next: never a power of two's multiple. */
+static size_t padded(size_t floats) { return (floats + 15) / 16 * 16 + 16; }
+static size_t copy_stride(const struct packed_conv *p) { return padded((size_t)p->depth); }
+static size_t row_stride(const struct packed_conv *p) { return padded((size_t)p->depth * (size_t)p->taps); }
 
 size_t conv_scratch_bytes(const struct packed_conv *p) {
   /* Lines that stick out of the image are copied, with zeros, to a place of their own. */
-  size_t copies = p->lines || p->copy ? (size_t)p->taps * GEMM_MAX_ROWS * copy_stride(p) * sizeof(float) : 0;
+  size_t copies = p->lines  ? (size_t)p->taps * GEMM_MAX_ROWS * copy_stride(p) * sizeof(float)
+                  : p->copy ? GEMM_MAX_ROWS * row_stride(p) * sizeof(float)
+                            : 0;
   return pointer_bytes(p) + copies;
 }
 
@@ -185,16 +211,25 @@ static void point_rows(const struct job *job, size_t first_row, int rows, int ch
   }
 }
 
-/* Copy the pixels that a[0..rows) point at, and point there. */
+/* Copy the runs that a[tap][0..rows) point at, normalised where the product wants it, and point there. */
 static void copy_rows(const struct packed_conv *p, int rows, float *copies, const float **a) {
   for (int r = 0; r < rows; r++) {
-    float *to = copies + (size_t)r * copy_stride(p);
-    memcpy(to, a[r], (size_t)p->depth * sizeof(float));
-    a[r] = to;
+    float *row = copies + (size_t)r * row_stride(p), *to = row;
+    for (int tap = 0; tap < p->taps; tap++, to += p->depth) {
+      const float **from = &a[tap * GEMM_MAX_ROWS + r];
+      if (p->norm == NORM_PIXEL)
+        p->kernels->layer_norm_row(*from, p->depth, p->gamma, p->beta, p->epsilon, NULL, to);
+      else
+        memcpy(to, *from, (size_t)p->depth * sizeof(float));
+      *from = to;
+    }
+    if (p->norm == NORM_WINDOW)
+      p->kernels->layer_norm_row(row, p->depth * p->taps, p->gamma, p->beta, p->epsilon, NULL, row);
   }
 }
 
-/* The same with a kernel line a tap. A line that sticks out to the left or right is copied into `copies`, with zeros.
+/* point_rows() with a kernel line a tap. A line that sticks out to the left or right is copied into `copies`, with
+ * zeros.
  */
 static void point_lines(const struct job *job, size_t first_row, int rows, float *copies, const float **a) {
   const struct packed_conv *p = job->p;

@@ -2,6 +2,8 @@
 #ifndef KERNELS_CONV_H
 #define KERNELS_CONV_H
 
+#include <stdbool.h>
+
 #include "kernels/kernels.h"
 #include "kernels/threads.h"
 
@@ -20,6 +22,12 @@ struct packed_conv;
  * makes no sense or memory is short. */
 struct packed_conv *conv_pack(const struct kernels *kernels, const struct conv_shape *shape, const float *weight,
                               const float *bias, error *e);
+/* From now on every row of the product is layer-normalised before it is multiplied: each pixel over its channels, or,
+ * with `window`, all pixels of the kernel's window together (Swin's patch merging). gamma, beta: [in_channels], with
+ * `window` [kernel * kernel * in_channels] in the window's order; copied. Only without padding and groups. The
+ * normalised rows live in scratch, never in memory. */
+int conv_normalize_input(struct packed_conv *packed, const float *gamma, const float *beta, float epsilon, bool window,
+                         error *e);
 void conv_release(struct packed_conv *packed);
 /* Bytes that the packed weights hold. */
 size_t conv_packed_bytes(const struct packed_conv *packed);

@@ -3,7 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct family *const families[] = {&family_resnet};
+#include "weights-tools/families.h"
+
+#define DECLARE(name) extern const struct family family_##name;
+#define ADDRESS(name) &family_##name,
+FAMILIES(DECLARE)
+static const struct family *const families[] = {FAMILIES(ADDRESS)};
 enum { FAMILIES = sizeof families / sizeof families[0] };
 
 const char *architecture_name(int i) {
@@ -40,4 +45,21 @@ int architecture_recognise(const struct checkpoint *checkpoint, struct architect
   }
   return fail(e, "the architecture is not known; its %zu tensors are called %s%s", checkpoint->count, seen,
               checkpoint->count > 8 ? ", ..." : "");
+}
+
+int count_modules(const struct checkpoint *checkpoint, const char *parent, const char *tensor) {
+  enum { MOST = 1000 };
+  int count = 0;
+  for (; count < MOST; count++) {
+    char name[128], part[130];
+    snprintf(name, sizeof name, "%s.%d.%s", parent, count, tensor);
+    snprintf(part, sizeof part, "%s#0", name);
+    if (!checkpoint_find(checkpoint, name) && !checkpoint_find(checkpoint, part)) break;
+  }
+  return count;
+}
+
+int count_classes(const struct checkpoint *checkpoint, const char *head) {
+  const struct tensor *t = checkpoint_find(checkpoint, head);
+  return t && t->dimensions == 2 && t->shape[0] <= 1 << 20 ? (int)t->shape[0] : 0;
 }

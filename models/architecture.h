@@ -1,5 +1,6 @@
 /* The registry of architectures: a family knows its named members, recognises itself in a checkpoint's names and
- * shapes, and appends itself to a plan. Adding a family is one file and one line in architecture.c. */
+ * shapes, and appends itself to a plan. Adding a family is one file here, one key table in weights-tools/ and one line
+ * of weights-tools/families.h. */
 #ifndef MODELS_ARCHITECTURE_H
 #define MODELS_ARCHITECTURE_H
 
@@ -7,24 +8,23 @@
 
 enum { MAX_ARCH_NAME = 64 };
 
-/* Room for any family's configuration; each family casts it to its own struct. */
 struct architecture {
   char name[MAX_ARCH_NAME]; /* timm's */
   const struct family *family;
-  int classes;   /* of the head, 0: none */
-  int stages[4]; /* blocks per stage, 0 behind the last */
-  struct {
-    bool bottleneck, small_stem; /* small_stem: the CIFAR ResNets */
-    int width;                   /* channels of the stem */
-    int groups, group_width;
-  } resnet;
+  int classes; /* of the head, 0: none */
+  /* The family's own struct. */
+  union {
+    char bytes[256];
+    double alignment;
+  } config;
 };
 
 struct family {
   const char *name;
-  /* The member called `name`, with ImageNet's head. */
+  /* The member called `name` as timm publishes it, with its usual head. */
   bool (*find)(const char *name, struct architecture *found);
-  /* The member whose tensors these are: read off names and shapes. False when it is not this family. */
+  /* The network whose canonical tensors these are: read off names, shapes and hints. found->name is a member's where
+   * one has this network. False when it is not this family. */
   bool (*recognise)(const struct checkpoint *checkpoint, struct architecture *found);
   void (*build)(struct plan *plan, const struct architecture *architecture, const struct recipe *recipe);
   /* The recipe when nothing else says one. */
@@ -33,7 +33,10 @@ struct family {
   const char *(*member)(int i);
 };
 
-extern const struct family family_resnet;
+/* For recognise(): how many modules PARENT.0, PARENT.1, ... there are in a row that have a tensor; at most 1000. */
+int count_modules(const struct checkpoint *checkpoint, const char *parent, const char *tensor);
+/* Rows of the head's matrix, 0 where it is not there. */
+int count_classes(const struct checkpoint *checkpoint, const char *head);
 
 int architecture_find(const char *name, struct architecture *found, error *e);
 /* FAILED names some of the tensors that were seen. */

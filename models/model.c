@@ -7,10 +7,6 @@
 #include "models/architecture.h"
 #include "models/model_internal.h"
 
-/* Activations of the images that run together should stay in a shared cache of this size: weights are then read once
- * for several images, and activations seldom travel to memory. */
-enum { CHUNK_BYTES = 24 << 20 };
-
 static void add_unused(char *list, size_t size, size_t *count, const char *name) {
   size_t used = strlen(list);
   if ((*count)++ < 20 && used + strlen(name) + 3 < size) {
@@ -19,23 +15,17 @@ static void add_unused(char *list, size_t size, size_t *count, const char *name)
 }
 
 /* Tensors that no operation takes mean that the checkpoint is another network than the one built: its features would be
- * wrong without a word. Only a batch norm's step counter is known to be harmless. */
+ * wrong without a word. The key table knows which are harmless. */
 static int refuse_unused(const struct checkpoint *checkpoint, const char *arch, error *e) {
   char list[1024] = "";
   size_t count = 0;
   for (size_t i = 0; i < checkpoint->count; i++) {
     const struct tensor *t = &checkpoint->tensors[i];
-    if (!t->used && !tensor_is_harmless(t)) add_unused(list, sizeof list, &count, t->name);
+    if (!t->used && !t->harmless) add_unused(list, sizeof list, &count, t->name);
   }
   if (!count) return OK;
   return fail(e, "%zu tensor%s %s has no place for: %s%s", count, count == 1 ? " that" : "s that", arch, list,
               count > 20 ? ", ..." : "");
-}
-
-bool tensor_is_harmless(const struct tensor *tensor) {
-  static const char counter[] = "num_batches_tracked";
-  size_t length = strlen(tensor->name), end = sizeof counter - 1;
-  return length >= end && !strcmp(tensor->name + length - end, counter);
 }
 
 static int build(struct model *model, struct weights *weights, error *e) {
@@ -44,6 +34,7 @@ static int build(struct model *model, struct weights *weights, error *e) {
   model->plan = plan_start(kernels, weights, e);
   if (!model->plan) return FAILED;
   model->architecture.family->build(model->plan, &model->architecture, &model->recipe);
+  if (!weights->failed && plan_choose(model->plan, "pooled", e) != OK) return FAILED;
   if (plan_finish(model->plan, e) != OK) return FAILED;
   model->parameters = weights->parameters;
   return OK;
@@ -153,15 +144,22 @@ void model_free(struct model *model) {
   free(model);
 }
 
+int model_choose_features(struct model *model, const char *name, error *e) {
+  if (plan_choose(model->plan, name, e) != OK) return FAILED;
+  return plan_place(model->plan, e);
+}
+
 struct model_info model_info(const struct model *model) {
+  struct value_shape features = plan_output_shape(model->plan, OUTPUT_FEATURES);
   return (struct model_info){
       .arch = model->architecture.name,
       .family = model->architecture.family->name,
       .scheme = model->scheme,
       .parameters = model->parameters,
       .gflops = plan_flops(model->plan) * 1e-9,
-      .features = plan_output_channels(model->plan, OUTPUT_FEATURES),
-      .classes = plan_output_channels(model->plan, OUTPUT_LOGITS),
+      .features = features.height * features.width * features.channels,
+      .tokens = features.height * features.width,
+      .classes = plan_output_shape(model->plan, OUTPUT_LOGITS).channels,
       .recipe = model->recipe,
   };
 }

@@ -15,7 +15,8 @@ struct model_info {
   const char *scheme;
   int64_t parameters;
   double gflops;        /* an image, multiply-add = 2 */
-  int features;         /* width of the pooled features */
+  int features;         /* floats of an image's features: tokens * channels */
+  int tokens;           /* 1: the features are one vector */
   int classes;          /* of the head; 0: none */
   struct recipe recipe; /* the checkpoint's own, else the architecture's default */
 };
@@ -39,6 +40,9 @@ int model_recipe(const struct checkpoint *checkpoint, const char *arch, struct r
 int architecture_recipe(const char *arch, struct recipe *recipe, error *e);
 /* The same with seeded random weights (bench, tests); recipe NULL: the architecture's default. */
 int model_seeded(struct model **model, const char *arch, uint64_t seed, const struct recipe *recipe, error *e);
+/* What session_run() gives as features instead of "pooled": "tokens", "class", "mean", "projected", "block:3",
+ * "block:3:tokens" ...; FAILED lists what the model has. Before a session starts. */
+int model_choose_features(struct model *model, const char *name, error *e);
 void model_free(struct model *model);
 struct model_info model_info(const struct model *model);
 
@@ -60,7 +64,4 @@ size_t session_bytes(const struct session *session);
 struct plan;
 /* The operations, for the profiler (models/plan.h). */
 const struct plan *model_plan(const struct model *model);
-/* A tensor that inference never needs (a batch norm's step counter): no error when nothing takes it. */
-bool tensor_is_harmless(const struct tensor *tensor);
-
 #endif

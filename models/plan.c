@@ -1,62 +1,82 @@
-/* Building a plan. plan_run.c runs it. */
+/* A plan's bookkeeping: its values, operations and outputs, and where every value lives. plan_ops.c and plan_products.c
+ * build its operations, plan_run.c runs them. */
 #include "models/plan.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "models/memory_planner.h"
 #include "models/plan_internal.h"
-#include "weights-tools/fold.h"
+
+static void release_op(struct op *op) {
+  free(op->name);
+  conv_release(op->conv);
+  winograd_release(op->winograd);
+  depthwise_release(op->depthwise);
+  free(op->gamma);
+  free(op->beta);
+  if (op->attention) {
+    free((float *)op->attention->head_scale);
+    free((float *)op->attention->bias);
+    free((float *)op->attention->rope_cos);
+    free((float *)op->attention->rope_sin);
+    free(op->attention);
+  }
+}
+
+void plan_free(struct plan *plan) {
+  if (!plan) return;
+  for (size_t i = 0; i < plan->op_count; i++) release_op(&plan->ops[i]);
+  free(plan->ops);
+  free(plan->values);
+  free(plan->offers);
+  free(plan);
+}
+
+void plan_give_up(struct plan *plan, const error *reason) {
+  if (!plan->weights->failed) plan->weights->reason = *reason;
+  plan->weights->failed = true;
+}
+
+void plan_refuse(struct plan *plan, const char *format, ...) {
+  error reason;
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(reason.message, sizeof reason.message, format, arguments);
+  va_end(arguments);
+  plan_give_up(plan, &reason);
+}
+
+static value add_value(struct plan *plan, struct value_shape shape) {
+  error reason;
+  if (grow((void **)&plan->values, &plan->value_capacity, plan->value_count, sizeof *plan->values, &reason) != OK) {
+    plan_give_up(plan, &reason);
+    return NO_VALUE;
+  }
+  plan->values[plan->value_count] = (struct planned_value){.shape = shape};
+  return (value)plan->value_count++;
+}
 
 struct plan *plan_start(const struct kernels *kernels, struct weights *weights, error *e) {
   struct plan *plan = allocate_zeroed(1, sizeof *plan, e);
   if (!plan) return NULL;
   plan->kernels = kernels;
   plan->weights = weights;
-  for (int i = 0; i < OUTPUT_COUNT; i++) plan->outputs[i] = NO_VALUE;
+  add_value(plan, (struct value_shape){0}); /* NO_VALUE */
   return plan;
 }
 
-void plan_free(struct plan *plan) {
-  if (!plan) return;
-  for (size_t i = 0; i < plan->op_count; i++) {
-    free(plan->ops[i].name);
-    conv_release(plan->ops[i].conv);
-    winograd_release(plan->ops[i].winograd);
-  }
-  free(plan->ops);
-  free(plan->values);
-  free(plan);
-}
-
-/* Remember the first failure; the caller's message is in *reason. */
-static value give_up(struct plan *plan, const error *reason) {
-  if (!plan->weights->failed) plan->weights->reason = *reason;
-  plan->weights->failed = true;
-  return NO_VALUE;
-}
-
-static value add_value(struct plan *plan, struct value_shape shape) {
-  error reason;
-  if (grow((void **)&plan->values, &plan->value_capacity, plan->value_count, sizeof *plan->values, &reason) != OK) {
-    return give_up(plan, &reason);
-  }
-  plan->values[plan->value_count] = (struct planned_value){.shape = shape};
-  return (value)plan->value_count++;
-}
-
-/* Append an operation with a fresh result; takes over op.conv and op.winograd. */
-static value add_op(struct plan *plan, const char *name, struct op op, struct value_shape shape) {
-  error reason;
+value plan_append(struct plan *plan, const char *name, struct op op, struct value_shape shape) {
+  error reason = {""};
   op.name = copy_string(name, &reason);
   value out = add_value(plan, shape);
   if (!op.name || out == NO_VALUE ||
       grow((void **)&plan->ops, &plan->op_capacity, plan->op_count, sizeof *plan->ops, &reason) != OK) {
-    free(op.name);
-    conv_release(op.conv);
-    winograd_release(op.winograd);
-    return give_up(plan, &reason);
+    release_op(&op);
+    plan_give_up(plan, &reason);
+    return NO_VALUE;
   }
   op.out = out;
   plan->ops[plan->op_count++] = op;
@@ -64,7 +84,7 @@ static value add_op(struct plan *plan, const char *name, struct op op, struct va
 }
 
 struct value_shape plan_shape(const struct plan *plan, value of) {
-  return of == NO_VALUE ? (struct value_shape){0} : plan->values[of].shape;
+  return plan->values[of].shape;
 }
 
 struct weights *plan_weights(struct plan *plan) {
@@ -75,146 +95,97 @@ value plan_input(struct plan *plan, int height, int width, int channels) {
   return add_value(plan, (struct value_shape){height, width, channels});
 }
 
-static const char *full_name(char buffer[static MAX_NAME], const char *module, const char *tensor) {
+const char *plan_tensor_name(char buffer[static MAX_NAME], const char *module, const char *tensor) {
   snprintf(buffer, MAX_NAME, "%s.%s", module, tensor);
   return buffer;
 }
 
-/* The convolution's weight and bias with the norm folded in: false when something is missing (and noted). */
-static bool take_conv(struct weights *w, const char *name, const char *norm, const struct conv_shape *s, float **weight,
-                      float **bias) {
-  char tensor[MAX_NAME];
-  int64_t out = s->out_channels, per_group = s->in_channels / s->groups;
-  int64_t shape[4] = {out, per_group, s->kernel, s->kernel};
-  *weight = weights_take(w, full_name(tensor, name, "weight"), 4, shape);
-  *bias = NULL;
-  /* A converted checkpoint has the norm folded already: a bias in its place. */
-  bool folded = !norm || (!weights_have(w, full_name(tensor, norm, "weight")) &&
-                          weights_have(w, full_name(tensor, name, "bias")));
-  if (folded) {
-    *bias = weights_take(w, full_name(tensor, name, "bias"), 1, &out);
-    /* The bias stands for the norm's two vectors: count what was published. */
-    if (norm && *weight && *bias) w->parameters += out;
-    return *weight && *bias;
+float *plan_take(struct plan *plan, const char *name, const char *tensor, int dimensions, const int64_t *shape) {
+  char full[MAX_NAME];
+  float *values = weights_take(plan->weights, plan_tensor_name(full, name, tensor), dimensions, shape);
+  if (values) weights_observe(plan->weights, full, dimensions, shape, values);
+  return values;
+}
+
+/* ---- outputs ---- */
+
+void plan_offer(struct plan *plan, const char *name, value v) {
+  error reason;
+  if (grow((void **)&plan->offers, &plan->offer_capacity, plan->offer_count, sizeof *plan->offers, &reason) != OK) {
+    plan_give_up(plan, &reason);
+    return;
   }
-  float *gamma = weights_take(w, full_name(tensor, norm, "weight"), 1, &out);
-  float *beta = weights_take(w, full_name(tensor, norm, "bias"), 1, &out);
-  float *mean = weights_take(w, full_name(tensor, norm, "running_mean"), 1, &out);
-  float *variance = weights_take(w, full_name(tensor, norm, "running_var"), 1, &out);
-  bool whole = *weight && gamma && beta && mean && variance;
-  if (whole) {
-    error reason;
-    *bias = allocate((size_t)out, sizeof **bias, &reason);
-    whole = *bias != NULL;
-    if (whole) {
-      struct batch_norm batch_norm = {gamma, beta, mean, variance, 1e-5};
-      fold_batch_norm((size_t)out, (size_t)(per_group * s->kernel * s->kernel), *weight, NULL, &batch_norm, *bias);
-    } else if (!w->failed) {
-      w->failed = true;
-      w->reason = reason;
-    }
-  }
-  free(gamma);
-  free(beta);
-  free(mean);
-  free(variance);
-  return whole;
+  struct offer *offer = &plan->offers[plan->offer_count++];
+  offer->v = v;
+  snprintf(offer->name, sizeof offer->name, "%s", name);
 }
 
-value plan_conv(struct plan *plan, value in, const char *name, const char *norm, struct conv_shape shape,
-                value residual, enum activation activation) {
-  struct weights *w = plan->weights;
-  struct value_shape from = plan_shape(plan, in);
-  struct value_shape to = {conv_output_size(&shape, from.height), conv_output_size(&shape, from.width),
-                           shape.out_channels};
-  float *weight, *bias;
-  struct packed_conv *conv = NULL;
-  struct packed_winograd *winograd = NULL;
-  error reason = {""};
-  bool whole = take_conv(w, name, norm, &shape, &weight, &bias);
-  if (whole) {
-    char tensor[MAX_NAME];
-    int64_t dimensions[4] = {shape.out_channels, shape.in_channels / shape.groups, shape.kernel, shape.kernel};
-    weights_observe(w, full_name(tensor, name, "weight"), 4, dimensions, weight);
-    weights_observe(w, full_name(tensor, name, "bias"), 1, dimensions, bias);
-    if (winograd_pays(plan->kernels, &shape, from.height, from.width))
-      winograd = winograd_pack(plan->kernels, &shape, weight, bias, &reason);
-    else
-      conv = conv_pack(plan->kernels, &shape, weight, bias, &reason);
-    if (!conv && !winograd) give_up(plan, &reason);
-  }
-  free(weight);
-  free(bias);
-  struct op op = {.kind = OP_CONV,
-                  .in = in,
-                  .residual = residual,
-                  .shape = shape,
-                  .conv = conv,
-                  .winograd = winograd,
-                  .activation = activation};
-  return add_op(plan, name, op, to);
+void plan_offer_block(struct plan *plan, value v, int token, int first) {
+  char name[32];
+  snprintf(name, sizeof name, "block:%d", plan->blocks);
+  plan_offer(plan, name, token >= 0 ? plan_select(plan, v, name, token) : plan_mean(plan, v, name, first, 0));
+  snprintf(name, sizeof name, "block:%d:tokens", plan->blocks++);
+  plan_offer(plan, name, v);
 }
 
-value plan_linear(struct plan *plan, value in, const char *name, int out) {
-  struct weights *w = plan->weights;
-  struct value_shape from = plan_shape(plan, in);
-  char tensor[MAX_NAME];
-  int64_t shape[2] = {out, from.channels};
-  float *weight = weights_take(w, full_name(tensor, name, "weight"), 2, shape);
-  float *bias = weights_take(w, full_name(tensor, name, "bias"), 1, shape);
-  struct packed_conv *conv = NULL;
-  struct conv_shape as_conv = {
-      .in_channels = from.channels, .out_channels = out, .kernel = 1, .stride = 1, .dilation = 1, .groups = 1};
-  error reason = {""};
-  if (weight && bias) {
-    weights_observe(w, full_name(tensor, name, "weight"), 2, shape, weight);
-    weights_observe(w, full_name(tensor, name, "bias"), 1, shape, bias);
-    conv = conv_pack(plan->kernels, &as_conv, weight, bias, &reason);
-    if (!conv) give_up(plan, &reason);
-  }
-  free(weight);
-  free(bias);
-  struct op op = {.kind = OP_LINEAR, .in = in, .residual = NO_VALUE, .shape = as_conv, .conv = conv};
-  return add_op(plan, name, op, (struct value_shape){from.height, from.width, out});
-}
-
-value plan_max_pool(struct plan *plan, value in, const char *name, int kernel, int stride, int padding) {
-  struct value_shape from = plan_shape(plan, in);
-  struct conv_shape shape = {.kernel = kernel, .stride = stride, .padding = padding, .dilation = 1, .groups = 1};
-  struct value_shape to = {conv_output_size(&shape, from.height), conv_output_size(&shape, from.width), from.channels};
-  return add_op(plan, name, (struct op){.kind = OP_MAX_POOL, .in = in, .residual = NO_VALUE, .shape = shape}, to);
-}
-
-value plan_global_average_pool(struct plan *plan, value in, const char *name) {
-  struct op op = {.kind = OP_GLOBAL_AVERAGE_POOL, .in = in, .residual = NO_VALUE};
-  return add_op(plan, name, op, (struct value_shape){1, 1, plan_shape(plan, in).channels});
-}
-
-value plan_pad_shortcut(struct plan *plan, value in, const char *name, int stride, int out_channels) {
-  struct value_shape from = plan_shape(plan, in);
-  struct op op = {.kind = OP_PAD_SHORTCUT, .in = in, .residual = NO_VALUE, .shape = {.stride = stride}};
-  struct value_shape to = {(from.height + stride - 1) / stride, (from.width + stride - 1) / stride, out_channels};
-  return add_op(plan, name, op, to);
+const char *plan_offered(const struct plan *plan, int i) {
+  return (size_t)i < plan->offer_count ? plan->offers[i].name : NULL;
 }
 
 void plan_output(struct plan *plan, enum model_output which, value from) { plan->outputs[which] = from; }
 
-int plan_output_channels(const struct plan *plan, enum model_output which) {
-  return plan_shape(plan, plan->outputs[which]).channels;
+int plan_choose(struct plan *plan, const char *name, error *e) {
+  char known[512] = "";
+  size_t used = 0;
+  for (size_t i = 0; i < plan->offer_count; i++) {
+    const char *offered = plan->offers[i].name;
+    if (!strcmp(offered, name)) {
+      plan->outputs[OUTPUT_FEATURES] = plan->offers[i].v;
+      return OK;
+    }
+    bool block = !strncmp(offered, "block:", 6);
+    if (!block && used < sizeof known - 64)
+      used += (size_t)snprintf(known + used, sizeof known - used, used ? ", %s" : "%s", offered);
+  }
+  if (plan->blocks > 0)
+    snprintf(known + used, sizeof known - used, "%sblock:0 to block:%d, each also with :tokens", used ? ", " : "",
+             plan->blocks - 1);
+  return fail(e, "this model has no \"%.40s\" features (it has %s)", name, known);
 }
 
-/* ---- finishing ----------------------------------------------------------------------------------------------------
- */
+struct value_shape plan_output_shape(const struct plan *plan, enum model_output which) {
+  return plan_shape(plan, plan->outputs[which]);
+}
+
+/* ---- finishing ---- */
 
 static size_t value_floats(const struct plan *plan, value v) {
   struct value_shape s = plan->values[v].shape;
   return (size_t)s.height * (size_t)s.width * (size_t)s.channels;
 }
 
+static bool reads(const struct op *op, value v) {
+  return op->in == v || op->second == v || op->third == v || op->residual == v;
+}
+
+/* Backwards from the outputs: which of them needs each operation. */
+static void find_needed(struct plan *plan) {
+  for (size_t i = plan->op_count; i-- > 0;) {
+    struct op *op = &plan->ops[i];
+    op->needed_by = 0;
+    for (unsigned o = 0; o < OUTPUT_COUNT; o++) {
+      if (plan->outputs[o] == op->out) op->needed_by |= 1u << o;
+    }
+    for (size_t j = i + 1; j < plan->op_count; j++) {
+      if (reads(&plan->ops[j], op->out)) op->needed_by |= plan->ops[j].needed_by;
+    }
+  }
+}
+
 static int last_use(const struct plan *plan, value v) {
   int last = -1;
   for (size_t i = 0; i < plan->op_count; i++) {
-    if (plan->ops[i].in == v || plan->ops[i].residual == v) last = (int)i;
+    if (plan->ops[i].needed_by && reads(&plan->ops[i], v)) last = (int)i;
   }
   return last;
 }
@@ -226,26 +197,46 @@ static bool is_output(const struct plan *plan, value v) {
   return false;
 }
 
-/* Give every value its lifetime. A sum may overwrite its residual when nobody reads that later: both then share one
- * place, the home of the oldest. The input (value 0) lies outside the arena. */
-static int place_values(struct plan *plan, error *e) {
-  size_t n = plan->value_count;
+/* Whether operation i may write over v: it is the last that reads it, and reads it in step with what it writes. */
+static bool may_overwrite(const struct plan *plan, size_t i, value v) {
+  const struct op *op = &plan->ops[i];
+  bool other_input_lives_there = false;
+  const value inputs[] = {op->in, op->second, op->third, op->residual};
+  for (int k = 0; k < 4; k++) {
+    if (inputs[k] != v && inputs[k] != NO_VALUE && plan->values[inputs[k]].home == plan->values[v].home)
+      other_input_lives_there = true;
+  }
+  return v > INPUT_VALUE && last_use(plan, v) == (int)i && !is_output(plan, v) && !other_input_lives_there;
+}
+
+/* The value that operation i writes over, or NO_VALUE: a sum its residual, what works value by value its input. */
+static value overwritten(const struct plan *plan, size_t i) {
+  const struct op *op = &plan->ops[i];
+  bool in_place = op->kind == OP_GLOBAL_RESPONSE_NORM || op->kind == OP_LAYER_NORM;
+  if (op->residual != NO_VALUE && op->residual != op->in && may_overwrite(plan, i, op->residual)) return op->residual;
+  return in_place && may_overwrite(plan, i, op->in) ? op->in : NO_VALUE;
+}
+
+int plan_place(struct plan *plan, error *e) {
+  find_needed(plan);
+  size_t n = plan->value_count, first = INPUT_VALUE + 1;
+  if (n <= first) return OK;
   struct placement *placements = allocate_zeroed(n, sizeof *placements, e);
   if (!placements) return FAILED;
   for (size_t v = 0; v < n; v++) plan->values[v].home = (value)v;
   for (size_t i = 0; i < plan->op_count; i++) {
     const struct op *op = &plan->ops[i];
+    if (!op->needed_by) continue;
     struct planned_value *out = &plan->values[op->out];
-    int last = is_output(plan, op->out) ? (int)plan->op_count : last_use(plan, op->out);
-    bool reuse = op->residual > 0 && last_use(plan, op->residual) == (int)i && !is_output(plan, op->residual) &&
-                 plan->values[op->in].home != plan->values[op->residual].home;
-    if (reuse) out->home = plan->values[op->residual].home;
+    value over = overwritten(plan, i);
+    if (over != NO_VALUE) out->home = plan->values[over].home;
     struct placement *home = &placements[out->home];
-    if (!reuse) *home = (struct placement){.size = value_floats(plan, op->out), .first = (int)i};
+    if (over == NO_VALUE) *home = (struct placement){.size = value_floats(plan, op->out), .first = (int)i};
+    int last = is_output(plan, op->out) ? (int)plan->op_count : last_use(plan, op->out);
     if (last > home->last) home->last = last;
     if (home->last < (int)i) home->last = (int)i;
   }
-  int status = n > 1 ? place_all(placements + 1, n - 1, &plan->arena_floats, e) : OK;
+  int status = place_all(placements + first, n - first, &plan->arena_floats, e);
   for (size_t v = 0; v < n; v++) plan->values[v].offset = placements[plan->values[v].home].offset;
   free(placements);
   return status;
@@ -264,60 +255,8 @@ int plan_finish(struct plan *plan, error *e) {
       return fail(e, "the input is too small: nothing is left after %s", plan->ops[i].name);
     }
   }
-  return place_values(plan, e);
+  plan->weights = NULL;
+  return plan_place(plan, e);
 }
 
 size_t plan_arena_floats(const struct plan *plan) { return plan->arena_floats; }
-
-size_t plan_scratch_bytes(const struct plan *plan) {
-  size_t most = 64;
-  for (size_t i = 0; i < plan->op_count; i++) {
-    const struct op *op = &plan->ops[i];
-    size_t bytes = op->conv ? conv_scratch_bytes(op->conv) : op->winograd ? winograd_scratch_bytes(op->winograd) : 0;
-    if (bytes > most) most = bytes;
-  }
-  return most;
-}
-
-size_t plan_weight_bytes(const struct plan *plan) {
-  size_t bytes = 0;
-  for (size_t i = 0; i < plan->op_count; i++) {
-    if (plan->ops[i].conv) bytes += conv_packed_bytes(plan->ops[i].conv);
-    if (plan->ops[i].winograd) bytes += winograd_packed_bytes(plan->ops[i].winograd);
-  }
-  return bytes;
-}
-
-/* ---- describing ---------------------------------------------------------------------------------------------------
- */
-
-static double shape_floats(struct value_shape s) { return (double)s.height * s.width * s.channels; }
-
-int plan_op_count(const struct plan *plan) { return (int)plan->op_count; }
-
-struct op_info plan_op_info(const struct plan *plan, int index) {
-  static const char *const kinds[] = {"conv", "linear", "max_pool", "global_average_pool", "pad_shortcut"};
-  const struct op *op = &plan->ops[index];
-  struct op_info info = {.name = op->name,
-                         .winograd = op->winograd != NULL,
-                         .kind = kinds[op->kind],
-                         .in = plan_shape(plan, op->in),
-                         .out = plan_shape(plan, op->out),
-                         .kernel = op->shape.kernel,
-                         .stride = op->shape.stride,
-                         .groups = op->shape.groups};
-  double out = shape_floats(info.out);
-  info.activation_bytes = 4 * (shape_floats(info.in) + out * (op->residual == NO_VALUE ? 1 : 2));
-  if (op->kind == OP_CONV || op->kind == OP_LINEAR) {
-    double per_output = (double)op->shape.in_channels / op->shape.groups * op->shape.kernel * op->shape.kernel;
-    info.flops = 2 * out * per_output;
-    info.weight_bytes = 4 * per_output * op->shape.out_channels;
-  }
-  return info;
-}
-
-double plan_flops(const struct plan *plan) {
-  double flops = 0;
-  for (int i = 0; i < plan_op_count(plan); i++) flops += plan_op_info(plan, i).flops;
-  return flops;
-}

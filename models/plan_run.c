@@ -2,6 +2,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "kernels/elementwise.h"
+#include "kernels/layer_norm.h"
 #include "kernels/pool.h"
 #include "models/plan_internal.h"
 
@@ -20,42 +22,153 @@ static float *place(const struct execution *x, value v) {
 
 static const float *source(const struct execution *x, value v) {
   if (v == NO_VALUE) return NULL;
-  return v == 0 ? x->input : place(x, v);
+  return v == INPUT_VALUE ? x->input : place(x, v);
+}
+
+static size_t pixels(struct value_shape s) { return (size_t)s.height * (size_t)s.width; }
+
+static void run_product(const struct execution *x, const struct op *op) {
+  struct value_shape from = x->plan->values[op->in].shape;
+  const float *in = source(x, op->in), *residual = source(x, op->residual);
+  float *out = place(x, op->out);
+  if (op->winograd) {
+    winograd_run(x->pool, op->winograd, x->batch, from.height, from.width, in, residual, out, op->activation);
+    return;
+  }
+  struct conv_run run = {.packed = op->conv,
+                         .batch = x->batch,
+                         .height = from.height,
+                         .width = from.width,
+                         .in = in,
+                         .residual = residual,
+                         .out = out,
+                         .activation = op->activation};
+  conv_run(x->pool, &run);
+}
+
+static void run_attention(const struct execution *x, const struct op *op) {
+  const struct attention_inputs *slices = &op->slices;
+  struct value_shape q = x->plan->values[slices->q].shape, kv = x->plan->values[slices->k].shape;
+  struct attention_run run = {.shape = op->attention,
+                              .batch = x->batch,
+                              .q = source(x, slices->q) + slices->q_offset,
+                              .k = source(x, slices->k) + slices->k_offset,
+                              .v = source(x, slices->v) + slices->v_offset,
+                              .q_stride = q.channels,
+                              .kv_stride = kv.channels,
+                              .q_image_stride = (ptrdiff_t)pixels(q) * q.channels,
+                              .kv_image_stride = (ptrdiff_t)pixels(kv) * kv.channels,
+                              .out = place(x, op->out)};
+  attention_run(x->plan->kernels, x->pool, &run);
+}
+
+/* What is done image by image with little arithmetic: tokens copied and averaged. */
+struct copying {
+  const struct execution *x;
+  const struct op *op;
+};
+
+static void assemble_tokens(const struct op *op, struct value_shape from, int channels, const float *token,
+                            const float *in, float *out) {
+  size_t prefix = (size_t)op->first * (size_t)channels, rest = pixels(from) * (size_t)channels;
+  for (size_t i = 0; i < prefix; i++) out[i] = token ? token[i] + op->gamma[i] : op->gamma[i];
+  out += prefix;
+  for (size_t i = 0; i < rest; i++) out[i] = op->beta ? in[i] + op->beta[i] : in[i];
+}
+
+static void copy_image(void *context, size_t image, int thread) {
+  (void)thread;
+  const struct copying *c = context;
+  const struct op *op = c->op;
+  const struct planned_value *values = c->x->plan->values;
+  struct value_shape from = values[op->in].shape, second = values[op->second].shape, to = values[op->out].shape;
+  const float *in = source(c->x, op->in), *behind = source(c->x, op->second);
+  size_t width = (size_t)from.channels;
+  float *out = place(c->x, op->out) + image * pixels(to) * (size_t)to.channels;
+  if (in) in += image * pixels(from) * width;
+  if (behind) behind += image * (size_t)second.channels;
+  switch (op->kind) {
+    case OP_TOKENS:
+      assemble_tokens(op, from, to.channels, behind, in, out);
+      break;
+    case OP_SELECT:
+      memcpy(out, in + (size_t)op->first * width, width * sizeof *out);
+      break;
+    case OP_MEAN:
+      c->x->plan->kernels->mean_pixels(in + (size_t)op->first * width, from.channels, op->count, from.channels, out);
+      break;
+    default: /* OP_CONCATENATE */
+      memcpy(out, in, width * sizeof *out);
+      memcpy(out + width, behind, (size_t)second.channels * sizeof *out);
+      break;
+  }
+}
+
+static void run_pooling(const struct execution *x, const struct op *op) {
+  struct value_shape from = x->plan->values[op->in].shape, to = x->plan->values[op->out].shape;
+  const struct kernels *kernels = x->plan->kernels;
+  const float *in = source(x, op->in);
+  float *out = place(x, op->out);
+  const struct conv_shape *s = &op->shape;
+  switch (op->kind) {
+    case OP_MAX_POOL:
+      max_pool(kernels, x->pool, in, x->batch, from.height, from.width, from.channels, s->kernel, s->stride, s->padding,
+               out);
+      break;
+    case OP_AVERAGE_POOL:
+      average_pool(kernels, x->pool, in, x->batch, from.height, from.width, from.channels, s->kernel, s->stride,
+                   op->ceil, out);
+      break;
+    case OP_PAD_SHORTCUT:
+      pad_shortcut(x->pool, in, x->batch, from.height, from.width, from.channels, s->stride, to.channels, out);
+      break;
+    default: /* OP_MEAN of all */
+      global_average_pool(kernels, x->pool, in, x->batch, (int)pixels(from), from.channels, out);
+      break;
+  }
 }
 
 static void run_op(const struct execution *x, const struct op *op) {
   struct value_shape from = x->plan->values[op->in].shape, to = x->plan->values[op->out].shape;
   const struct kernels *kernels = x->plan->kernels;
-  const float *in = source(x, op->in);
-  float *out = place(x, op->out);
+  size_t rows = (size_t)x->batch * pixels(from);
   switch (op->kind) {
     case OP_CONV:
-    case OP_LINEAR: {
-      if (op->winograd) {
-        winograd_run(x->pool, op->winograd, x->batch, from.height, from.width, in, source(x, op->residual), out,
-                     op->activation);
-        break;
-      }
-      struct conv_run run = {.packed = op->conv,
-                             .batch = x->batch,
-                             .height = from.height,
-                             .width = from.width,
-                             .in = in,
-                             .residual = source(x, op->residual),
-                             .out = out,
-                             .activation = op->activation};
-      conv_run(x->pool, &run);
+    case OP_LINEAR:
+      run_product(x, op);
       break;
-    }
+    case OP_DEPTHWISE:
+      depthwise_run(x->pool, op->depthwise, x->batch, from.height, from.width, source(x, op->in), place(x, op->out));
+      break;
+    case OP_LAYER_NORM:
+      layer_norm(kernels, x->pool, source(x, op->in), rows, from.channels, op->gamma, op->beta, op->epsilon,
+                 source(x, op->residual), place(x, op->out));
+      break;
+    case OP_GLOBAL_RESPONSE_NORM:
+      global_response_norm(kernels, x->pool, source(x, op->in), x->batch, (int)pixels(from), from.channels, op->gamma,
+                           op->beta, place(x, op->out));
+      break;
+    case OP_GATE:
+      gate_silu(kernels, x->pool, source(x, op->in), rows, to.channels, place(x, op->out));
+      break;
+    case OP_ATTENTION:
+      run_attention(x, op);
+      break;
+    case OP_TOKENS:
+    case OP_SELECT:
+    case OP_CONCATENATE:
+      threads_run(x->pool, (size_t)x->batch, copy_image, &(struct copying){x, op});
+      break;
+    case OP_MEAN:
+      if (op->count < (int)pixels(from))
+        threads_run(x->pool, (size_t)x->batch, copy_image, &(struct copying){x, op});
+      else
+        run_pooling(x, op);
+      break;
     case OP_MAX_POOL:
-      max_pool(kernels, x->pool, in, x->batch, from.height, from.width, from.channels, op->shape.kernel,
-               op->shape.stride, op->shape.padding, out);
-      break;
-    case OP_GLOBAL_AVERAGE_POOL:
-      global_average_pool(kernels, x->pool, in, x->batch, from.height * from.width, from.channels, out);
-      break;
+    case OP_AVERAGE_POOL:
     case OP_PAD_SHORTCUT:
-      pad_shortcut(x->pool, in, x->batch, from.height, from.width, from.channels, op->shape.stride, to.channels, out);
+      run_pooling(x, op);
       break;
   }
 }
@@ -66,30 +179,23 @@ static double now(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* The last operation that the wanted outputs need: a head that nobody asked for is not run. */
-static size_t ops_needed(const struct plan *plan, float *const outputs[OUTPUT_COUNT]) {
-  size_t needed = 0;
-  for (size_t i = 0; i < plan->op_count; i++) {
-    for (int j = 0; j < OUTPUT_COUNT; j++) {
-      if (outputs[j] && plan->outputs[j] == plan->ops[i].out) needed = i + 1;
-    }
-  }
-  return needed;
-}
-
 void plan_run(const struct plan *plan, struct threads *pool, float *arena, const float *input, int batch,
               float *const outputs[OUTPUT_COUNT], double *seconds) {
   struct execution x = {plan, pool, arena, input, batch};
-  size_t needed = ops_needed(plan, outputs);
-  for (size_t i = 0; i < needed; i++) {
+  unsigned wanted = 0;
+  for (unsigned o = 0; o < OUTPUT_COUNT; o++) {
+    if (outputs[o] && plan->outputs[o] != NO_VALUE) wanted |= 1u << o;
+  }
+  for (size_t i = 0; i < plan->op_count; i++) {
+    if (!(plan->ops[i].needed_by & wanted)) continue; /* a head that nobody asked for */
     double begin = seconds ? now() : 0;
     run_op(&x, &plan->ops[i]);
     if (seconds) seconds[i] += now() - begin;
   }
-  for (int i = 0; i < OUTPUT_COUNT; i++) {
-    if (!outputs[i] || plan->outputs[i] == NO_VALUE) continue;
-    struct value_shape s = plan->values[plan->outputs[i]].shape;
-    size_t floats = (size_t)s.height * (size_t)s.width * (size_t)s.channels * (size_t)batch;
-    memcpy(outputs[i], place(&x, plan->outputs[i]), floats * sizeof(float));
+  for (unsigned o = 0; o < OUTPUT_COUNT; o++) {
+    if (!(wanted >> o & 1)) continue;
+    struct value_shape s = plan->values[plan->outputs[o]].shape;
+    size_t floats = pixels(s) * (size_t)s.channels * (size_t)batch;
+    memcpy(outputs[o], source(&x, plan->outputs[o]), floats * sizeof(float));
   }
 }

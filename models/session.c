@@ -46,8 +46,8 @@ void session_run(struct session *session, const float *input, int batch, float *
                  double *seconds) {
   const struct model *model = session->model;
   size_t input_floats = (size_t)model->recipe.height * (size_t)model->recipe.width * 3;
-  size_t width = (size_t)plan_output_channels(model->plan, OUTPUT_FEATURES);
-  size_t classes = (size_t)plan_output_channels(model->plan, OUTPUT_LOGITS);
+  struct model_info info = model_info(model);
+  size_t width = (size_t)info.features, classes = (size_t)info.classes;
   for (int first = 0; first < batch; first += session->chunk) {
     int images = batch - first < session->chunk ? batch - first : session->chunk;
     float *outputs[OUTPUT_COUNT] = {

@@ -21,7 +21,9 @@ struct weights {
   void *observe_context;
 };
 
-/* The tensor as floats (free() it), or NULL when it is missing, misshapen or unreadable, which is noted. */
+/* The tensor as floats (free() it), or NULL when it is missing, misshapen or unreadable, which is noted. Axes of length
+ * 1 do not count. NAME#0, NAME#1, ... together stand for NAME, whose rows they are (a query, key and value projection);
+ * NAME^T for its transpose (weights-tools/keys.h). */
 float *weights_take(struct weights *weights, const char *name, int dimensions, const int64_t *shape);
 /* Whether there is such a tensor at all. A seeded source has every name but "*.bias" of convolutions: ask for norms. */
 bool weights_have(const struct weights *weights, const char *name);
@@ -31,6 +33,9 @@ void weights_note(struct weights *weights, const char *format, ...) __attribute_
 
 /* n values of the tensor `name` from the seed, the same on every machine (tests/reference/seeded.py is its twin):
  * splitmix64 seeded by FNV-1a of the name xor the seed, the top 24 bits as a fraction u in [0, 1), then
+ *   "gamma", "gamma_1", "gamma_2" at the end:    [0.5, 1.5)
+ *   "_token", "pos_embed", "bias_table", "latent" within: [-0.5, 0.5)
+ *   "logit_scale" at the end:                    [1, 5)
  *   matrices and kernels (2 dimensions or more): +-sqrt(3 / fan_in)
  *   weight of one dimension, running_var:        [0.5, 1.5)
  *   bias, running_mean:                          [-0.2, 0.2) */

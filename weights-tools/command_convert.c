@@ -156,22 +156,33 @@ static int write_file(const char *path, struct collection *collection, const str
   return safetensors_finish(w, e);
 }
 
+/* A line for tensor i where it was not used: alone, or as the first of those that share its reason. */
+static void report_unused(const struct checkpoint *checkpoint, size_t i) {
+  const struct tensor *t = &checkpoint->tensors[i];
+  if (t->used) return;
+  if (!t->harmless) {
+    printf("not used: %s, for which this architecture has no place\n", t->source_name);
+    return;
+  }
+  size_t alike = 0;
+  for (size_t j = 0; j < checkpoint->count; j++) {
+    const struct tensor *other = &checkpoint->tensors[j];
+    if (other->used || !other->harmless || strcmp(other->harmless, t->harmless) != 0) continue;
+    if (j < i) return;
+    alike++;
+  }
+  printf("not used: %s", t->source_name);
+  if (alike > 1) printf(" and %zu more", alike - 1);
+  printf(": %s\n", t->harmless);
+}
+
 static void report(const char *path, const struct checkpoint *checkpoint, const struct model_info *info,
                    const struct collection *collection) {
-  size_t bytes = 0, counters = 0;
+  size_t bytes = 0;
   for (size_t i = 0; i < collection->count; i++) bytes += collection->tensors[i].bytes;
   printf("%s: %s from %s names, %zu tensors, %.1f MB\n", path, info->arch, info->scheme, collection->count,
          (double)bytes / 1e6);
-  for (size_t i = 0; i < checkpoint->count; i++) {
-    const struct tensor *t = &checkpoint->tensors[i];
-    if (t->used) continue;
-    if (tensor_is_harmless(t)) {
-      counters++;
-    } else {
-      printf("not used: %s\n", t->source_name);
-    }
-  }
-  if (counters > 0) printf("not used: %zu num_batches_tracked, counters of training\n", counters);
+  for (size_t i = 0; i < checkpoint->count; i++) report_unused(checkpoint, i);
 }
 
 static int convert(struct checkpoint *checkpoint, const char *arch, const char *out, bool bf16, error *e) {
@@ -206,8 +217,11 @@ static int run(const struct arguments *arguments, error *e) {
   if (dtype && strcmp(dtype, "f32") != 0 && strcmp(dtype, "bf16") != 0)
     return usage_error(e, "--dtype is f32 or bf16, not \"%.40s\"", dtype);
   struct checkpoint checkpoint;
+  const char *part = option_text(arguments, "--state-dict");
   if (checkpoint_open(&checkpoint, positional(arguments, 0), e) != OK) return FAILED;
-  status = convert(&checkpoint, option_text(arguments, "--arch"), out, dtype && !strcmp(dtype, "bf16"), e);
+  if (part) status = checkpoint_select(&checkpoint, part, e);
+  if (status == OK)
+    status = convert(&checkpoint, option_text(arguments, "--arch"), out, dtype && !strcmp(dtype, "bf16"), e);
   checkpoint_close(&checkpoint);
   return status;
 }
@@ -215,6 +229,7 @@ static int run(const struct arguments *arguments, error *e) {
 static const struct option options[] = {
     {"--out", 'o', "FILE", "the safetensors file to write"},
     {"--arch", 0, "NAME", "the architecture, when the checkpoint does not tell"},
+    {"--state-dict", 0, "NAME", "which of several networks in one .pth file: teacher, model_ema, ..."},
     {"--dtype", 0, "f32|bf16", "how weights are stored (default f32); biases always are f32"},
     {0},
 };

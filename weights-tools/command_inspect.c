@@ -5,6 +5,7 @@
 
 #include "evaluate/options.h"
 #include "models/model.h"
+#include "models/plan.h"
 #include "weights-tools/json.h"
 #include "weights-tools/keys.h"
 
@@ -32,7 +33,8 @@ static void write_tensor(struct json_writer *w, const struct tensor *t) {
   json_end_object(w);
 }
 
-static void write_model(struct json_writer *w, const struct model_info *info) {
+static void write_model(struct json_writer *w, const struct model *model) {
+  struct model_info own = model_info(model), *info = &own;
   json_key(w, "arch");
   json_string(w, info->arch);
   json_key(w, "family");
@@ -45,19 +47,23 @@ static void write_model(struct json_writer *w, const struct model_info *info) {
   json_number(w, info->gflops);
   json_key(w, "features");
   json_integer(w, info->features);
+  json_key(w, "outputs");
+  json_begin_array(w);
+  for (int i = 0; plan_offered(model_plan(model), i); i++) json_string(w, plan_offered(model_plan(model), i));
+  json_end_array(w);
   json_key(w, "classes");
   json_integer(w, info->classes);
   recipe_write_members(w, &info->recipe);
 }
 
-static int print_json(const struct checkpoint *checkpoint, const struct model_info *info, bool tensors, error *e) {
+static int print_json(const struct checkpoint *checkpoint, const struct model *model, bool tensors, error *e) {
   struct json_writer w = json_writer_to(stdout);
   size_t counts[DTYPE_COUNT];
   count_dtypes(checkpoint, counts);
   json_begin_object(&w);
   json_key(&w, "weights");
   json_string(&w, checkpoint->path);
-  write_model(&w, info);
+  write_model(&w, model);
   json_key(&w, "recipe_source");
   json_string(&w, checkpoint->has_recipe ? "checkpoint" : "architecture");
   json_key(&w, "dtypes");
@@ -105,7 +111,21 @@ static void print_recipe(const struct recipe *r, bool is_own) {
          (double)r->std[0], (double)r->std[1], (double)r->std[2]);
 }
 
-static void print_text(const struct checkpoint *checkpoint, const struct model_info *info) {
+/* What `features --features` can give; blocks as a range. */
+static void print_outputs(const struct plan *plan) {
+  int blocks = 0;
+  printf("outputs        ");
+  for (int i = 0, printed = 0; plan_offered(plan, i); i++) {
+    bool block = !strncmp(plan_offered(plan, i), "block:", 6);
+    blocks += block;
+    if (!block) printf(printed++ ? ", %s" : "%s", plan_offered(plan, i));
+  }
+  if (blocks > 0) printf(", block:0 to block:%d (or block:N:tokens)", blocks / 2 - 1);
+  printf("\n");
+}
+
+static void print_text(const struct checkpoint *checkpoint, const struct model *model) {
+  struct model_info own = model_info(model), *info = &own;
   size_t counts[DTYPE_COUNT];
   count_dtypes(checkpoint, counts);
   printf("architecture   %s (%s family)\n", info->arch, info->family);
@@ -117,6 +137,7 @@ static void print_text(const struct checkpoint *checkpoint, const struct model_i
   printf("\nparameters     %lld\n", (long long)info->parameters);
   printf("compute        %.3f GFLOPs an image (a multiply-add counts as two)\n", info->gflops);
   printf("features       %d\n", info->features);
+  print_outputs(model_plan(model));
   if (info->classes == 0) {
     printf("classes        none: there is no head\n");
   } else if (checkpoint->class_count == 0) {
@@ -141,18 +162,16 @@ static void print_tensors(const struct checkpoint *checkpoint) {
 /* ---- the command ---- */
 
 /* A checkpoint that no architecture fits still has its tensors listed: the list is what helps to find out why. */
-static int inspect(struct checkpoint *checkpoint, bool json, bool tensors, error *e) {
-  struct model_options options = {.allow_unused = true};
+static int inspect(struct checkpoint *checkpoint, const char *arch, bool json, bool tensors, error *e) {
+  struct model_options options = {.arch = arch, .allow_unused = true};
   struct model *model = NULL;
   int status = keys_canonicalize(checkpoint, e);
   if (status == OK) status = model_load(&model, checkpoint, &options, e);
   if (status == OK) {
-    struct model_info info = model_info(model);
-    if (json) {
-      status = print_json(checkpoint, &info, tensors, e);
-    } else {
-      print_text(checkpoint, &info);
-    }
+    if (json)
+      status = print_json(checkpoint, model, tensors, e);
+    else
+      print_text(checkpoint, model);
   }
   if (tensors && !json) print_tensors(checkpoint);
   model_free(model);
@@ -161,13 +180,19 @@ static int inspect(struct checkpoint *checkpoint, bool json, bool tensors, error
 
 static int run(const struct arguments *arguments, error *e) {
   struct checkpoint checkpoint;
+  const char *part = option_text(arguments, "--state-dict");
   if (checkpoint_open(&checkpoint, positional(arguments, 0), e) != OK) return FAILED;
-  int status = inspect(&checkpoint, option_given(arguments, "--json"), option_given(arguments, "--tensors"), e);
+  int status = part ? checkpoint_select(&checkpoint, part, e) : OK;
+  if (status == OK)
+    status = inspect(&checkpoint, option_text(arguments, "--arch"), option_given(arguments, "--json"),
+                     option_given(arguments, "--tensors"), e);
   checkpoint_close(&checkpoint);
   return status;
 }
 
 static const struct option options[] = {
+    {"--arch", 0, "NAME", "the architecture, when the checkpoint does not tell"},
+    {"--state-dict", 0, "NAME", "which of several networks in one .pth file: teacher, model_ema, ..."},
     {"--tensors", 0, NULL, "list every tensor: dtype, shape, canonical name, name in the file"},
     {"--json", 0, NULL, "one JSON object on standard output"},
     {0},
