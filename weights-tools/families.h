@@ -3,6 +3,6 @@
 #ifndef WEIGHTS_TOOLS_FAMILIES_H
 #define WEIGHTS_TOOLS_FAMILIES_H
 
-#define FAMILIES(X) X(resnet) X(convnext) X(vit) X(swin) X(clip)
+#define FAMILIES(X) X(resnet) X(convnext) X(swin) X(clip) X(vit)
 
 #endif
