@@ -15,7 +15,13 @@ def seeded(name, shape, seed):
         z ^= z >> np.uint64(31)
     u = (z >> np.uint64(40)).astype(np.float64) * 2.0**-24
     low, high = -0.2, 0.2
-    if len(shape) >= 2:
+    if name.endswith(("gamma", "gamma_1", "gamma_2")):  # layer scales
+        low, high = 0.5, 1.5
+    elif name.endswith("logit_scale"):  # Swin v2's, some beyond its clamp at ln 100
+        low, high = 1.0, 5.0
+    elif any(part in name for part in ("_token", "pos_embed", "bias_table", "latent")):
+        low, high = -0.5, 0.5
+    elif len(shape) >= 2:
         high = np.sqrt(3.0 / (count // shape[0]))
         low = -high
     elif name.endswith(".weight") or name.endswith("running_var"):
