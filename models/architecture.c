@@ -60,6 +60,13 @@ int count_modules(const struct checkpoint *checkpoint, const char *parent, const
 }
 
 int count_classes(const struct checkpoint *checkpoint, const char *head) {
-  const struct tensor *t = checkpoint_find(checkpoint, head);
-  return t && t->dimensions == 2 && t->shape[0] <= 1 << 20 ? (int)t->shape[0] : 0;
+  char transposed[128];
+  snprintf(transposed, sizeof transposed, "%s^T", head);
+  const struct tensor *t = checkpoint_find(checkpoint, head), *flipped = checkpoint_find(checkpoint, transposed);
+  int rows = 0;
+  if (!t && flipped) {
+    t = flipped;
+    rows = 1;
+  }
+  return t && t->dimensions == 2 && t->shape[rows] <= 1 << 20 ? (int)t->shape[rows] : 0;
 }

@@ -254,18 +254,19 @@ static bool is_projection(const struct vit *v, int rows) {
   return !v->head_bias;
 }
 
-/* OpenAI's own files hold the text tower beside the image tower, and no bias in the projection: they, and no others
- * that come without a config, use the quick GELU. */
+/* OpenAI's own files say their input's resolution in a tensor: they use the quick GELU, which no shape shows. */
 static bool is_openai(const struct checkpoint *checkpoint) {
-  return checkpoint->scheme && !strcmp(checkpoint->scheme, "openai");
+  for (size_t i = 0; i < checkpoint->count; i++) {
+    if (!strcmp(checkpoint->tensors[i].source_name, "input_resolution")) return true;
+  }
+  return false;
 }
 
 static bool recognise(const struct checkpoint *checkpoint, struct architecture *a) {
   struct config c = {0};
   if (recognise_resnet(checkpoint, a)) return true;
   if (!vit_read(checkpoint, &c.vit) || (!c.vit.norm_pre && c.vit.pooling != POOL_ATTENTION)) return false;
-  int rows = count_classes(checkpoint, checkpoint_find(checkpoint, "head.weight^T") ? "head.weight^T" : "head.weight");
-  if (checkpoint_find(checkpoint, "head.weight^T")) rows = (int)checkpoint_find(checkpoint, "head.weight^T")->shape[1];
+  int rows = count_classes(checkpoint, "head.weight");
   c.vit.projection = c.vit.norm_pre && rows > 0 && is_projection(&c.vit, rows);
   if (is_openai(checkpoint) && !checkpoint->hints.activation[0]) c.vit.transformer.activation = ACTIVATION_QUICK_GELU;
   const char *name = "vit_clip";

@@ -31,13 +31,14 @@ value plan_input(struct plan *plan, int height, int width, int channels);
 /* What a product may have around it, all in one pass over memory:
  *     activation((conv(layer_norm(in)) + bias) * scale + residual), or with a batch norm in place of the scale. */
 struct fusion {
-  const char *batch_norm;     /* BATCH_NORM.{weight, bias, running_mean, running_var}: folded in double, eps 1e-5 */
-  const char *layer_norm;     /* of the input's pixels: LAYER_NORM.{weight, bias} */
-  double epsilon;             /* of the layer norm */
-  const char *scale;          /* the name of a [out] tensor, ConvNeXt's gamma: folded into weight and bias */
-  double factor;              /* of weight and bias; 0 counts as 1 */
-  bool no_bias;               /* there is no NAME.bias */
-  const float *bias;          /* [out] instead of NAME.bias; copied */
+  const char *batch_norm; /* BATCH_NORM.{weight, bias, running_mean, running_var}: folded in double, eps 1e-5 */
+  const char *layer_norm; /* of the input's pixels: LAYER_NORM.{weight, bias} */
+  double epsilon;         /* of the layer norm */
+  const char *scale;      /* the name of a [out] tensor, ConvNeXt's gamma: folded into weight and bias */
+  double factor;          /* of weight and bias; 0 counts as 1 */
+  bool no_bias;           /* there is no NAME.bias */
+  /* Instead of NAME.weight [out, in] and NAME.bias [out], for what a checkpoint stores otherwise; copied. */
+  const float *weight, *bias;
   enum activation activation; /* after the residual */
   value residual;
 };

@@ -44,32 +44,34 @@ struct product {
   bool whole; /* all that it needs was found */
 };
 
+static float *copy_values(struct plan *plan, const float *values, size_t count) {
+  error reason;
+  float *copy = allocate(count, sizeof *copy, &reason);
+  if (copy)
+    memcpy(copy, values, count * sizeof *copy);
+  else
+    plan_give_up(plan, &reason);
+  return copy;
+}
+
 static struct product take_product(struct plan *plan, const char *name, const struct fusion *f, int dimensions,
                                    const int64_t *shape, size_t per_output) {
   struct weights *w = plan->weights;
   char tensor[MAX_NAME];
   int64_t out = shape[0];
-  struct product p = {.weight = weights_take(w, plan_tensor_name(tensor, name, "weight"), dimensions, shape)};
-  p.whole = p.weight != NULL;
-  if (f->batch_norm) {
+  plan_tensor_name(tensor, name, "weight");
+  struct product p = {.weight = f->weight ? copy_values(plan, f->weight, (size_t)out * per_output)
+                                          : weights_take(w, tensor, dimensions, shape)};
+  bool has_bias = f->batch_norm || f->bias || !f->no_bias;
+  if (f->batch_norm)
     p.bias = fold_norm(plan, name, f->batch_norm, out, per_output, p.weight);
-    p.whole = p.whole && p.bias;
-  } else if (f->bias) {
-    error reason;
-    p.bias = allocate((size_t)out, sizeof *p.bias, &reason);
-    p.whole = p.whole && p.bias;
-    if (p.bias)
-      memcpy(p.bias, f->bias, (size_t)out * sizeof *p.bias);
-    else
-      plan_give_up(plan, &reason);
-  } else if (!f->no_bias) {
+  else if (f->bias)
+    p.bias = copy_values(plan, f->bias, (size_t)out);
+  else if (has_bias)
     p.bias = weights_take(w, plan_tensor_name(tensor, name, "bias"), 1, &out);
-    p.whole = p.whole && p.bias;
-  }
-  if (p.whole) {
-    weights_observe(w, plan_tensor_name(tensor, name, "weight"), dimensions, shape, p.weight);
-    if (p.bias && !f->bias) weights_observe(w, plan_tensor_name(tensor, name, "bias"), 1, shape, p.bias);
-  }
+  p.whole = p.weight && (p.bias || !has_bias);
+  if (p.whole && !f->weight) weights_observe(w, plan_tensor_name(tensor, name, "weight"), dimensions, shape, p.weight);
+  if (p.whole && p.bias && !f->bias) weights_observe(w, plan_tensor_name(tensor, name, "bias"), 1, shape, p.bias);
   return p;
 }
 

@@ -101,16 +101,6 @@ static float *head_scale(struct plan *plan, const char *attn, int heads) {
 
 /* ---- the network ---- */
 
-/* V2's projection has biases of queries and values only; torchvision stores one for the keys and never uses it. */
-static float *v2_bias(struct plan *plan, const char *attn, int width) {
-  char name[NAME];
-  if (weights_have(plan->weights, join(name, attn, "q_bias"))) return transformer_split_bias(plan, attn, width);
-  int64_t shape = 3 * (int64_t)width;
-  float *bias = plan_take(plan, attn, "qkv.bias", 1, &shape);
-  if (bias) memset(bias + width, 0, (size_t)width * sizeof *bias);
-  return bias;
-}
-
 static value window_attention(struct plan *plan, const struct config *c, value x, const char *prefix, int stage,
                               bool shifted) {
   char attn[NAME], qkv[NAME], norm[NAME];
@@ -124,7 +114,8 @@ static value window_attention(struct plan *plan, const struct config *c, value x
   int shift = shifted && map.height > window ? window / 2 : 0;
   join(attn, prefix, "attn");
   struct fusion fusion = {.layer_norm = c->v2 ? NULL : join(norm, prefix, "norm1"), .epsilon = c->epsilon};
-  float *bias = c->v2 ? v2_bias(plan, attn, width) : NULL;
+  /* V2 has no bias of the keys; torchvision stores one and never uses it. */
+  float *bias = c->v2 ? transformer_keyless_bias(plan, attn, width) : NULL;
   fusion.bias = bias;
   value projected = plan_linear(plan, x, join(qkv, attn, "qkv"), 3 * width, fusion);
   free(bias);

@@ -14,19 +14,30 @@ static const char *join(char buffer[static NAME], const char *prefix, const char
   return buffer;
 }
 
-float *transformer_split_bias(struct plan *plan, const char *prefix, int width) {
-  int64_t shape = width;
-  float *q = plan_take(plan, prefix, "q_bias", 1, &shape), *v = plan_take(plan, prefix, "v_bias", 1, &shape);
+/* first [n], then second [n], after `gap` zeros between them; NULL when one is missing. Frees both. */
+static float *join_values(struct plan *plan, float *first, float *second, size_t n, size_t gap) {
   error reason;
-  float *bias = q && v ? allocate_zeroed(3 * (size_t)width, sizeof *bias, &reason) : NULL;
-  if (bias) {
-    memcpy(bias, q, (size_t)width * sizeof *q);
-    memcpy(bias + 2 * width, v, (size_t)width * sizeof *v);
-  } else if (q && v) {
+  float *joined = first && second ? allocate_zeroed(2 * n + gap, sizeof *joined, &reason) : NULL;
+  if (joined) {
+    memcpy(joined, first, n * sizeof *joined);
+    memcpy(joined + n + gap, second, n * sizeof *joined);
+  } else if (first && second) {
     plan_give_up(plan, &reason);
   }
-  free(q);
-  free(v);
+  free(first);
+  free(second);
+  return joined;
+}
+
+float *transformer_keyless_bias(struct plan *plan, const char *prefix, int width) {
+  char name[NAME];
+  int64_t one = width, three = 3 * (int64_t)width;
+  if (weights_have(plan->weights, join(name, prefix, "q_bias"))) {
+    float *q = plan_take(plan, prefix, "q_bias", 1, &one), *v = plan_take(plan, prefix, "v_bias", 1, &one);
+    return join_values(plan, q, v, (size_t)width, (size_t)width);
+  }
+  float *bias = plan_take(plan, prefix, "qkv.bias", 1, &three);
+  if (bias) memset(bias + width, 0, (size_t)width * sizeof *bias);
   return bias;
 }
 
@@ -46,7 +57,7 @@ static value attention(struct plan *plan, value x, const char *prefix, const str
   join(attn, prefix, "attn");
   struct fusion fusion = {
       .layer_norm = join(norm, prefix, "norm1"), .epsilon = t->epsilon, .no_bias = t->qkv_bias == QKV_NO_BIAS};
-  float *bias = t->qkv_bias == QKV_SPLIT_BIAS ? transformer_split_bias(plan, attn, t->width) : NULL;
+  float *bias = t->qkv_bias == QKV_KEYLESS_BIAS ? transformer_keyless_bias(plan, attn, t->width) : NULL;
   fusion.bias = bias;
   value projected = plan_linear(plan, x, join(qkv, attn, "qkv"), 3 * t->width, fusion);
   free(bias);
@@ -61,13 +72,35 @@ static value attention(struct plan *plan, value x, const char *prefix, const str
                         (struct attention_inputs){projected, projected, projected, 0, t->width, 2 * t->width}, shape);
 }
 
+/* A gated MLP's first layer, whose halves may be tensors of their own. */
+static value first_layer(struct plan *plan, value x, const char *prefix, struct fusion fusion,
+                         const struct transformer *t) {
+  char fc1[NAME], gate[NAME], other[NAME];
+  join(fc1, prefix, "mlp.fc1");
+  if (!t->split_gate) return plan_linear(plan, x, fc1, t->hidden, fusion);
+  join(gate, prefix, "mlp.fc1_g");
+  join(other, prefix, "mlp.fc1_x");
+  int64_t shape[2] = {t->hidden / 2, t->width};
+  size_t half = (size_t)shape[0], floats = half * (size_t)t->width;
+  float *g = plan_take(plan, gate, "weight", 2, shape), *x2 = plan_take(plan, other, "weight", 2, shape);
+  float *weight = join_values(plan, g, x2, floats, 0);
+  g = plan_take(plan, gate, "bias", 1, shape);
+  x2 = plan_take(plan, other, "bias", 1, shape);
+  float *bias = join_values(plan, g, x2, half, 0);
+  fusion.weight = weight;
+  fusion.bias = bias;
+  value y = weight && bias ? plan_linear(plan, x, fc1, t->hidden, fusion) : NO_VALUE;
+  free(weight);
+  free(bias);
+  return y;
+}
+
 value transformer_mlp(struct plan *plan, value x, const char *prefix, const char *norm, const char *scale,
                       const struct transformer *t) {
-  char fc1[NAME], fc2[NAME], gate[NAME];
-  value y = plan_linear(
-      plan, x, join(fc1, prefix, "mlp.fc1"), t->hidden,
-      (struct fusion){
-          .layer_norm = norm, .epsilon = t->epsilon, .activation = t->gated ? ACTIVATION_NONE : t->activation});
+  char fc2[NAME], gate[NAME];
+  struct fusion before = {
+      .layer_norm = norm, .epsilon = t->epsilon, .activation = t->gated ? ACTIVATION_NONE : t->activation};
+  value y = first_layer(plan, x, prefix, before, t);
   if (t->gated) y = plan_gate(plan, y, join(gate, prefix, "mlp.act"));
   return plan_linear(plan, y, join(fc2, prefix, "mlp.fc2"), t->width, (struct fusion){.scale = scale, .residual = x});
 }

@@ -84,6 +84,28 @@ static value embed(struct plan *plan, const struct vit *v, const struct recipe *
   return x;
 }
 
+/* Rows [from, from + rows) of the fused projection of an attention pool, when the checkpoint has it fused. */
+static value pool_projection(struct plan *plan, value x, const char *name, int from, int rows) {
+  char tensor[64];
+  int64_t width = plan_shape(plan, x).channels, fused[2] = {3 * width, width}, shape[2] = {rows, width};
+  snprintf(tensor, sizeof tensor, "%s.weight", name);
+  if (weights_have(plan->weights, tensor)) return plan_linear(plan, x, name, rows, (struct fusion){0});
+  float *weight = weights_take(plan->weights, "attn_pool.qkv.weight", 2, fused);
+  float *bias = weights_take(plan->weights, "attn_pool.qkv.bias", 1, fused);
+  value y = NO_VALUE;
+  if (weight && bias) {
+    struct fusion part = {.weight = weight + from * width, .bias = bias + from};
+    weights_observe(plan->weights, tensor, 2, shape, part.weight);
+    snprintf(tensor, sizeof tensor, "%s.bias", name);
+    weights_observe(plan->weights, tensor, 1, shape, part.bias);
+    y = plan_linear(plan, x, name, rows, part);
+    plan->weights->parameters -= (fused[0] - rows) * (width + 1); /* both parts take the whole */
+  }
+  free(weight);
+  free(bias);
+  return y;
+}
+
 /* SigLIP's head (Zhai et al. 2023; timm's AttentionPoolLatent): a learned query looks at all tokens, then an MLP. */
 static value attention_pool(struct plan *plan, const struct vit *v, value tokens) {
   const struct transformer *t = &v->transformer;
@@ -92,8 +114,8 @@ static value attention_pool(struct plan *plan, const struct vit *v, value tokens
   if (latent) weights_observe(plan->weights, "attn_pool.latent", 3, shape, latent);
   value q = plan_tokens(plan, NO_VALUE, "attn_pool.latent", latent, latent != NULL, t->width, NULL);
   free(latent);
-  q = plan_linear(plan, q, "attn_pool.q", t->width, (struct fusion){0});
-  value kv = plan_linear(plan, tokens, "attn_pool.kv", 2 * t->width, (struct fusion){0});
+  q = pool_projection(plan, q, "attn_pool.q", 0, t->width);
+  value kv = pool_projection(plan, tokens, "attn_pool.kv", t->width, 2 * t->width);
   int size = t->width / t->heads;
   struct attention_shape attention = {.heads = t->heads, .head_size = size, .scale = (float)(1 / sqrt(size))};
   value x = plan_attention(plan, "attn_pool", (struct attention_inputs){q, kv, kv, 0, 0, t->width}, attention);
@@ -289,13 +311,14 @@ static void read_transformer(const struct checkpoint *checkpoint, struct transfo
   t->heads = checkpoint->hints.heads ? checkpoint->hints.heads : usual_heads(t->width, t->depth);
   int inner = fc2 ? (int)fc2->shape[1] : 4 * t->width;
   bool halves = checkpoint_find(checkpoint, "blocks.0.mlp.fc1.weight#0") != NULL;
-  t->gated = halves || (fc1 && fc1->shape[0] == 2 * (int64_t)inner);
+  t->split_gate = have(checkpoint, "blocks.0.mlp.fc1_g.weight");
+  t->gated = halves || t->split_gate || (fc1 && fc1->shape[0] == 2 * (int64_t)inner);
   t->hidden = t->gated ? 2 * inner : inner;
   t->scale = have(checkpoint, "blocks.0.ls1.gamma") ? SCALE_LS
              : have(checkpoint, "blocks.0.gamma_1") ? SCALE_GAMMA
                                                     : SCALE_NONE;
   t->qkv_bias = have(checkpoint, "blocks.0.attn.qkv.bias") ? QKV_BIAS
-                : have(checkpoint, "blocks.0.attn.q_bias") ? QKV_SPLIT_BIAS
+                : have(checkpoint, "blocks.0.attn.q_bias") ? QKV_KEYLESS_BIAS
                                                            : QKV_NO_BIAS;
   t->activation = activation_named(checkpoint->hints.activation);
 }
@@ -310,6 +333,8 @@ bool vit_read(const struct checkpoint *checkpoint, struct vit *v) {
   if (v->transformer.width % v->transformer.heads) return false;
   read_tokens(checkpoint, v);
   v->rotary = v->table_tokens == 0;
+  /* DINOv3's keys have no bias: where its file stores one a mask takes it away. */
+  if (v->rotary && v->transformer.qkv_bias == QKV_BIAS) v->transformer.qkv_bias = QKV_KEYLESS_BIAS;
   v->patch_bias = have(checkpoint, "patch_embed.proj.bias");
   v->norm_pre = have(checkpoint, "norm_pre.weight");
   v->fc_norm = have(checkpoint, "fc_norm.weight");
@@ -417,7 +442,7 @@ static struct vit vit_of(const struct member *m) {
     case DINOV3:
     case DINOV3_BIAS:
       t->scale = SCALE_GAMMA;
-      t->qkv_bias = m->variant == DINOV3 ? QKV_NO_BIAS : QKV_SPLIT_BIAS;
+      t->qkv_bias = m->variant == DINOV3 ? QKV_NO_BIAS : QKV_KEYLESS_BIAS;
       t->epsilon = 1e-5;
       v.table_tokens = v.table_prefix = 0;
       v.registers = 4;
