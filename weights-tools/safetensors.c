@@ -164,9 +164,8 @@ static int take_header(struct safetensors *s, const struct json *header, const u
 
 /* What a file that is no safetensors probably is. */
 static const char *guess_format(const uint8_t *bytes, size_t size) {
-  if (size >= 4 && !memcmp(bytes, "PK\3\4", 4))
-    return " (a PyTorch .pth or another zip archive: save it as safetensors)";
-  if (size >= 2 && bytes[0] == 0x80 && bytes[1] <= 5) return " (a Python pickle: save it as safetensors)";
+  if (size >= 4 && !memcmp(bytes, "PK\3\4", 4)) return " (a zip archive, as PyTorch's .pth is)";
+  if (size >= 2 && bytes[0] == 0x80 && bytes[1] <= 5) return " (a Python pickle that torch.save() did not write)";
   if (size >= 7 && !memcmp(bytes, "version", 7)) return " (a Git LFS pointer: fetch the file itself)";
   return "";
 }

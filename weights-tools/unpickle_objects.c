@@ -78,6 +78,8 @@ static const struct known_global known_globals[] = {
     {"argparse", "Namespace", .role = ROLE_HOLDER},
     {"yacs.config", "CfgNode", .role = ROLE_DICT},
     {"types", "SimpleNamespace", .role = ROLE_HOLDER},
+    {"pytorch_lightning.utilities.parsing", "AttributeDict", .role = ROLE_DICT},
+    {"pytorch_lightning.callbacks.model_checkpoint", "ModelCheckpoint", .role = ROLE_NAMED},
 
     {"builtins", "list", .role = ROLE_SAME},
     {"builtins", "tuple", .role = ROLE_SAME},
