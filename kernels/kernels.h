@@ -97,8 +97,16 @@ struct kernels {
   void (*winograd_output)(const struct winograd_output *output);
   /* Maximum over the window's pixels that lie inside the image. */
   void (*max_pool_row)(const struct pool_row *row);
+  /* Mean over the window's pixels that lie inside the image. */
+  void (*average_pool_row)(const struct pool_row *row);
   /* out[c] = mean over n pixels of in[n, c]; channels [0, channels), pixels `stride` floats apart. */
   void (*mean_pixels)(const float *in, ptrdiff_t stride, int n, int channels, float *out);
+  /* The same with the 2-norm over the pixels in place of the mean. */
+  void (*norm_pixels)(const float *in, ptrdiff_t stride, int n, int channels, float *out);
+  /* out[c] = in[c] * scale[c] + shift[c]; out may be in. */
+  void (*scale_row)(const float *in, const float *scale, const float *shift, int channels, float *out);
+  /* out[c] = silu(in[c]) * in[channels + c]; out is apart from in. */
+  void (*gate_silu_row)(const float *in, int channels, float *out);
   /* One row of layer_norm() (kernels/layer_norm.h). gamma and beta may both be NULL: the plain normalisation; residual
    * may be NULL; out may be in or residual. */
   void (*layer_norm_row)(const float *in, int channels, const float *gamma, const float *beta, float epsilon,

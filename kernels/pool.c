@@ -2,29 +2,30 @@
 
 #include <string.h>
 
-struct max_job {
-  const struct kernels *kernels;
+/* Max or average pooling: a task is one row of outputs. */
+struct window_job {
+  void (*pool_row)(const struct pool_row *row);
   struct pool_row row; /* of image 0, line 0 */
   int out_height;
 };
 
-static void max_task(void *context, size_t index, int thread) {
+static void window_task(void *context, size_t index, int thread) {
   (void)thread;
-  const struct max_job *job = context;
+  const struct window_job *job = context;
   struct pool_row row = job->row;
   size_t image = index / (size_t)job->out_height;
   row.y = (int)(index % (size_t)job->out_height);
   row.in += image * (size_t)row.in_height * (size_t)row.in_width * (size_t)row.channels;
   row.out += index * (size_t)row.out_width * (size_t)row.channels;
-  job->kernels->max_pool_row(&row);
+  job->pool_row(&row);
 }
 
 void max_pool(const struct kernels *kernels, struct threads *pool, const float *in, int batch, int height, int width,
               int channels, int kernel, int stride, int padding, float *out) {
   int out_height = (height + 2 * padding - kernel) / stride + 1,
       out_width = (width + 2 * padding - kernel) / stride + 1;
-  struct max_job job = {
-      kernels,
+  struct window_job job = {
+      kernels->max_pool_row,
       {.in = in,
        .out = out,
        .in_height = height,
@@ -36,7 +37,30 @@ void max_pool(const struct kernels *kernels, struct threads *pool, const float *
        .padding = padding},
       out_height,
   };
-  threads_run(pool, (size_t)batch * (size_t)out_height, max_task, &job);
+  threads_run(pool, (size_t)batch * (size_t)out_height, window_task, &job);
+}
+
+int average_pool_size(int pixels, int kernel, int stride, bool ceil) {
+  if (pixels < kernel) return ceil && pixels > 0 && kernel - pixels < stride ? 1 : 0;
+  int steps = (pixels - kernel + (ceil ? stride - 1 : 0)) / stride;
+  return steps * stride < pixels ? steps + 1 : steps;
+}
+
+void average_pool(const struct kernels *kernels, struct threads *pool, const float *in, int batch, int height,
+                  int width, int channels, int kernel, int stride, bool ceil, float *out) {
+  struct window_job job = {
+      kernels->average_pool_row,
+      {.in = in,
+       .out = out,
+       .in_height = height,
+       .in_width = width,
+       .channels = channels,
+       .out_width = average_pool_size(width, kernel, stride, ceil),
+       .kernel = kernel,
+       .stride = stride},
+      average_pool_size(height, kernel, stride, ceil),
+  };
+  threads_run(pool, (size_t)batch * (size_t)job.out_height, window_task, &job);
 }
 
 /* A task is one image's run of 64 channels: enough tasks for a batch of one. */

@@ -62,6 +62,15 @@ static inline void v_store_first(float *p, vfloat v, int n) {
 #endif
 }
 
+/* Those of n lanes, or a whole vector where n is no smaller: the steps along a row of any length. */
+static inline vfloat v_load_up_to(const float *p, int n) { return n >= LANES ? v_load(p) : v_load_first(p, n); }
+static inline void v_store_up_to(float *p, vfloat v, int n) {
+  if (n >= LANES)
+    v_store(p, v);
+  else
+    v_store_first(p, v, n);
+}
+
 static inline vfloat v_set(float x) {
 #if defined(ISA_avx512)
   return _mm512_set1_ps(x);

@@ -3,7 +3,9 @@
 
 #include "kernels/conv.h"
 #include "kernels/depthwise.h"
+#include "kernels/elementwise.h"
 #include "kernels/layer_norm.h"
+#include "kernels/pool.h"
 #include "kernels/reference/reference.h"
 #include "tests/guarded.h"
 
@@ -192,5 +194,108 @@ TEST(impossible_depthwise_convolutions_are_refused) {
     error e = {""};
     CHECK(!depthwise_pack(kernels_find("plain"), bad[i][0], bad[i][1], bad[i][2], bad[i][3], weight, NULL, &e));
     CHECK_CONTAINS(e.message, "depthwise");
+  }
+}
+
+static void check_response_norm(const struct kernels *kernels, struct pools *pools, struct random *random, int batch,
+                                int pixels, int channels) {
+  size_t n = (size_t)(batch * pixels * channels);
+  float *in = random_floats(random, n), *expected = malloc(n * sizeof(float)), *first = malloc(n * sizeof(float));
+  float *gamma = random_floats(random, (size_t)channels), *beta = random_floats(random, (size_t)channels);
+  reference_global_response_norm(in, batch, pixels, channels, gamma, beta, expected);
+  bool right = true;
+  for (int i = 0; i < POOLS; i++) {
+    struct guarded out = guarded_new(n);
+    global_response_norm(kernels, pools->pool[i], in, batch, pixels, channels, gamma, beta, out.data);
+    right &= check_output(&out, expected, 5e-6, i, first);
+    memcpy(out.data, in, n * sizeof(float)); /* in place */
+    global_response_norm(kernels, pools->pool[i], out.data, batch, pixels, channels, gamma, beta, out.data);
+    right &= CHECK(!memcmp(first, out.data, n * sizeof(float)) && guards_hold(&out));
+    free(out.memory);
+  }
+  CHECK_MSG(right, "%s: %d images of %d pixels and %d channels", kernels->isa, batch, pixels, channels);
+  free(in);
+  free(gamma);
+  free(beta);
+  free(expected);
+  free(first);
+}
+
+TEST(global_response_norms_equal_the_reference) {
+  struct pools pools = pools_start();
+  for (const char *const *isa = kernels_available(); *isa; isa++) {
+    struct random random = {13};
+    for (int i = 0; i < 20; i++) {
+      check_response_norm(kernels_find(*isa), &pools, &random, random_between(&random, 1, 3),
+                          random_between(&random, 1, 50), random_between(&random, 1, 200));
+    }
+    check_response_norm(kernels_find(*isa), &pools, &random, 2, 3, 30001); /* more norms than are kept at a time */
+  }
+  pools_stop(&pools);
+}
+
+TEST(gates_equal_the_reference) {
+  struct pools pools = pools_start();
+  for (const char *const *isa = kernels_available(); *isa; isa++) {
+    struct random random = {17};
+    for (int i = 0; i < 12; i++) {
+      int rows = random_between(&random, 1, 90), channels = random_between(&random, 1, 300);
+      size_t n = (size_t)(rows * channels);
+      float *in = random_floats(&random, 2 * n), *expected = malloc(n * sizeof(float)),
+            *first = malloc(n * sizeof(float));
+      for (size_t j = 0; j < 2 * n; j++) in[j] *= 8;
+      reference_gate_silu(in, (size_t)rows, channels, expected);
+      for (int j = 0; j < POOLS; j++) {
+        struct guarded out = guarded_new(n);
+        gate_silu(kernels_find(*isa), pools.pool[j], in, (size_t)rows, channels, out.data);
+        CHECK_MSG(check_output(&out, expected, 1e-5, j, first), "%s: %d rows of %d", *isa, rows, channels);
+        free(out.memory);
+      }
+      free(in);
+      free(expected);
+      free(first);
+    }
+  }
+  pools_stop(&pools);
+}
+
+TEST(average_pools_equal_the_reference) {
+  struct pools pools = pools_start();
+  for (const char *const *isa = kernels_available(); *isa; isa++) {
+    struct random random = {19};
+    for (int i = 0; i < 60; i++) {
+      int batch = random_between(&random, 1, 2), height = random_between(&random, 1, 12);
+      int width = random_between(&random, 1, 12), channels = random_between(&random, 1, 40);
+      int kernel = random_between(&random, 1, 4), stride = random_between(&random, 1, 4);
+      bool ceil = random_bits(&random) & 1;
+      int oh = average_pool_size(height, kernel, stride, ceil), ow = average_pool_size(width, kernel, stride, ceil);
+      size_t n = (size_t)(batch * oh * ow * channels);
+      float *in = random_floats(&random, (size_t)(batch * height * width * channels));
+      float *expected = malloc((n + 1) * sizeof(float)), *first = malloc((n + 1) * sizeof(float));
+      reference_average_pool(in, batch, height, width, channels, kernel, stride, ceil, expected);
+      for (int j = 0; j < POOLS; j++) {
+        struct guarded out = guarded_new(n);
+        average_pool(kernels_find(*isa), pools.pool[j], in, batch, height, width, channels, kernel, stride, ceil,
+                     out.data);
+        CHECK_MSG(check_output(&out, expected, 1e-6, j, first), "%s: %dx%d, kernel %d, stride %d, ceil %d", *isa,
+                  height, width, kernel, stride, ceil);
+        free(out.memory);
+      }
+      free(in);
+      free(expected);
+      free(first);
+    }
+  }
+  pools_stop(&pools);
+}
+
+/* As torch.nn.AvgPool2d(kernel, stride, ceil_mode=ceil) counts. */
+TEST(average_pool_sizes_are_pytorchs) {
+  static const int cases[][5] = {{7, 2, 2, 0, 3}, {7, 2, 2, 1, 4}, {8, 2, 2, 1, 4}, {1, 2, 2, 1, 1}, {1, 2, 2, 0, 0},
+                                 {5, 1, 3, 1, 2}, {5, 3, 2, 1, 2}, {6, 3, 2, 1, 3}, {6, 3, 2, 0, 2}, {2, 4, 1, 1, 0}};
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    const int *c = cases[i];
+    CHECK_MSG(average_pool_size(c[0], c[1], c[2], c[3]) == c[4], "%d pixels, kernel %d, stride %d: %d", c[0], c[1],
+              c[2], average_pool_size(c[0], c[1], c[2], c[3]));
   }
 }

@@ -1,5 +1,6 @@
 #include <float.h>
 
+#include "kernels/pool.h"
 #include "kernels/reference/reference.h"
 
 void reference_max_pool(const float *in, int batch, int height, int width, int channels, int kernel, int stride,
@@ -20,6 +21,28 @@ void reference_max_pool(const float *in, int batch, int height, int width, int c
             }
           }
           *out++ = largest;
+        }
+      }
+    }
+  }
+}
+
+void reference_average_pool(const float *in, int batch, int height, int width, int channels, int kernel, int stride,
+                            bool ceil, float *out) {
+  int out_height = average_pool_size(height, kernel, stride, ceil),
+      out_width = average_pool_size(width, kernel, stride, ceil);
+  for (int n = 0; n < batch; n++) {
+    for (int oy = 0; oy < out_height; oy++) {
+      for (int ox = 0; ox < out_width; ox++) {
+        for (int c = 0; c < channels; c++) {
+          double sum = 0;
+          int count = 0;
+          for (int y = oy * stride; y < oy * stride + kernel && y < height; y++) {
+            for (int x = ox * stride; x < ox * stride + kernel && x < width; x++, count++) {
+              sum += (double)in[(((ptrdiff_t)n * height + y) * width + x) * channels + c];
+            }
+          }
+          *out++ = (float)(sum / count);
         }
       }
     }

@@ -3,7 +3,9 @@
 #ifndef KERNELS_REFERENCE_REFERENCE_H
 #define KERNELS_REFERENCE_REFERENCE_H
 
+#include <stdbool.h>
 #include "kernels/attention.h"
+
 #include "kernels/conv.h"
 #include "kernels/kernels.h"
 
@@ -21,6 +23,9 @@ void reference_gemm(int m, int n, int k, const float *a, const float *b, const f
                     enum activation activation, float *c);
 void reference_max_pool(const float *in, int batch, int height, int width, int channels, int kernel, int stride,
                         int padding, float *out);
+/* As average_pool(). */
+void reference_average_pool(const float *in, int batch, int height, int width, int channels, int kernel, int stride,
+                            bool ceil, float *out);
 void reference_mean(const float *in, int batch, int pixels, int channels, float *out);
 /* As layer_norm(); gamma and beta may both be NULL. */
 void reference_layer_norm(const float *in, size_t rows, int channels, const float *gamma, const float *beta,
@@ -36,5 +41,9 @@ void reference_softmax_rows(const struct softmax_rows *s);
 void reference_transpose_panel(const float *const *rows, int count, int depth, float *panel);
 void reference_unit_row(const float *in, int n, float *out);
 void reference_rotate_row(const float *in, int n, const float *cos, const float *sin, float *out);
+/* As global_response_norm() and gate_silu(). */
+void reference_global_response_norm(const float *in, int batch, int pixels, int channels, const float *gamma,
+                                    const float *beta, float *out);
+void reference_gate_silu(const float *in, size_t rows, int channels, float *out);
 
 #endif

@@ -1,4 +1,5 @@
 /* The reference as a table: the framework of conv.c and pool.c around tiles that add in double. */
+#include <math.h>
 #include <stdbool.h>
 
 #include "kernels/reference/reference.h"
@@ -47,6 +48,36 @@ static void mean_pixels(const float *in, ptrdiff_t stride, int n, int channels, 
   }
 }
 
+static void average_pool_row(const struct pool_row *p) {
+  for (int x = 0; x < p->out_width; x++) {
+    for (int c = 0; c < p->channels; c++) {
+      double sum = 0;
+      int n = 0;
+      for (int tap = 0; tap < p->kernel * p->kernel; tap++) {
+        int iy = p->y * p->stride - p->padding + tap / p->kernel, ix = x * p->stride - p->padding + tap % p->kernel;
+        if (iy < 0 || iy >= p->in_height || ix < 0 || ix >= p->in_width) continue;
+        sum += (double)p->in[((ptrdiff_t)iy * p->in_width + ix) * p->channels + c];
+        n++;
+      }
+      p->out[(ptrdiff_t)x * p->channels + c] = (float)(sum / n);
+    }
+  }
+}
+
+static void norm_pixels(const float *in, ptrdiff_t stride, int n, int channels, float *out) {
+  for (int c = 0; c < channels; c++) {
+    double sum = 0;
+    for (int i = 0; i < n; i++) sum += (double)in[i * stride + c] * (double)in[i * stride + c];
+    out[c] = (float)sqrt(sum);
+  }
+}
+
+static void scale_row(const float *in, const float *scale, const float *shift, int channels, float *out) {
+  for (int c = 0; c < channels; c++) out[c] = (float)((double)in[c] * (double)scale[c] + (double)shift[c]);
+}
+
+static void gate_silu_row(const float *in, int channels, float *out) { reference_gate_silu(in, 1, channels, out); }
+
 static void layer_norm_row(const float *in, int channels, const float *gamma, const float *beta, float epsilon,
                            const float *residual, float *out) {
   reference_layer_norm(in, 1, channels, gamma, beta, epsilon, residual, out);
@@ -84,6 +115,10 @@ const struct kernels kernels_reference = {
     .gemm_tile = gemm_tile,
     .max_pool_row = max_pool_row,
     .mean_pixels = mean_pixels,
+    .average_pool_row = average_pool_row,
+    .norm_pixels = norm_pixels,
+    .scale_row = scale_row,
+    .gate_silu_row = gate_silu_row,
     .layer_norm_row = layer_norm_row,
     .softmax_rows = reference_softmax_rows,
     .transpose_panel = reference_transpose_panel,

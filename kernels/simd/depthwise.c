@@ -11,15 +11,6 @@
 
 enum { KERNEL = 7, OUTPUTS = 8 };
 
-INLINE vfloat load(const float *p, const bool whole, int lanes) { return whole ? v_load(p) : v_load_first(p, lanes); }
-
-INLINE void store(float *p, vfloat v, const bool whole, int lanes) {
-  if (whole)
-    v_store(p, v);
-  else
-    v_store_first(p, v, lanes);
-}
-
 /* The part of [0, kernel) that lies inside [0, size) when the kernel begins at `start`. */
 INLINE void clip(int start, int kernel, int size, int *first, int *end) {
   *first = start < 0 ? -start : 0;
@@ -31,6 +22,7 @@ INLINE void clip(int start, int kernel, int size, int *first, int *end) {
 INLINE void outputs(const struct depthwise_rows *d, int y, int x, const int n, const bool inside, const bool whole) {
   int top = y - d->padding, left = x - d->padding, first_ky, end_ky;
   clip(top, KERNEL, d->in_height, &first_ky, &end_ky);
+  const int lanes = whole ? LANES : d->channels;
   vfloat sum[OUTPUTS];
 #pragma GCC unroll 8
   for (int o = 0; o < n; o++) sum[o] = v_load(d->bias);
@@ -43,7 +35,7 @@ INLINE void outputs(const struct depthwise_rows *d, int y, int x, const int n, c
 #pragma GCC unroll 16
     for (int i = 0; i < n + KERNEL - 1; i++) {
       if (!inside && (left + i < 0 || left + i >= d->in_width)) continue;
-      vfloat in = load(d->in + (pixel + i) * d->pixel_stride, whole, d->channels);
+      vfloat in = v_load_up_to(d->in + (pixel + i) * d->pixel_stride, lanes);
 #pragma GCC unroll 8
       for (int o = 0; o < n; o++) {
         if (i - o >= 0 && i - o < KERNEL) sum[o] = v_fma(in, w[i - o], sum[o]);
@@ -52,7 +44,7 @@ INLINE void outputs(const struct depthwise_rows *d, int y, int x, const int n, c
   }
   float *out = d->out + ((ptrdiff_t)y * d->out_width + x) * d->pixel_stride;
 #pragma GCC unroll 8
-  for (int o = 0; o < n; o++) store(out + o * d->pixel_stride, sum[o], whole, d->channels);
+  for (int o = 0; o < n; o++) v_store_up_to(out + o * d->pixel_stride, sum[o], lanes);
 }
 
 #define CASE(n)                          \
@@ -90,7 +82,6 @@ static void seven_by_seven(const struct depthwise_rows *d) {
 }
 
 static void any_kernel(const struct depthwise_rows *d) {
-  const bool whole = d->channels == LANES;
   for (int y = d->first_row; y < d->end_row; y++) {
     for (int x = 0; x < d->out_width; x++) {
       int top = y * d->stride - d->padding, left = x * d->stride - d->padding;
@@ -101,11 +92,11 @@ static void any_kernel(const struct depthwise_rows *d) {
       for (int ky = first_ky; ky < end_ky; ky++) {
         for (int kx = first_kx; kx < end_kx; kx++) {
           ptrdiff_t pixel = (ptrdiff_t)(top + ky) * d->in_width + left + kx;
-          sum = v_fma(load(d->in + pixel * d->pixel_stride, whole, d->channels),
+          sum = v_fma(v_load_up_to(d->in + pixel * d->pixel_stride, d->channels),
                       v_load(d->weight + (ky * d->kernel + kx) * LANES), sum);
         }
       }
-      store(d->out + ((ptrdiff_t)y * d->out_width + x) * d->pixel_stride, sum, whole, d->channels);
+      v_store_up_to(d->out + ((ptrdiff_t)y * d->out_width + x) * d->pixel_stride, sum, d->channels);
     }
   }
 }

@@ -26,8 +26,6 @@ static float sum_of(const float *in, int channels) {
   return sum_chains(sum);
 }
 
-INLINE vfloat load(const float *p, int lanes) { return lanes >= LANES ? v_load(p) : v_load_first(p, lanes); }
-
 /* Sums of in - shift and of its square. */
 static void deviations_from(const float *in, int channels, float shift, float *sum, float *squares) {
   vfloat plain[CHAINS] = {v_set(0), v_set(0), v_set(0), v_set(0)}, squared[CHAINS];
@@ -42,7 +40,7 @@ static void deviations_from(const float *in, int channels, float shift, float *s
   }
   for (int i = 0; c < channels; c += LANES, i++) {
     int lanes = channels - c;
-    vfloat x = load(in + c, lanes) - v_set(shift);
+    vfloat x = v_load_up_to(in + c, lanes) - v_set(shift);
     if (lanes < LANES) x = v_keep_first(x, lanes);
     plain[i] += x;
     squared[i] = v_fma(x, x, squared[i]);
@@ -56,13 +54,10 @@ INLINE void normalise(const float *in, int channels, float shift, float mean, fl
                       const float *gamma, const float *beta, const bool add, const float *residual, float *out) {
   for (int c = 0; c < channels; c += LANES) {
     int lanes = channels - c;
-    vfloat x = (load(in + c, lanes) - v_set(shift) - v_set(mean)) * v_set(scale);
-    if (affine) x = v_fma(x, load(gamma + c, lanes), load(beta + c, lanes));
-    if (add) x += load(residual + c, lanes);
-    if (lanes >= LANES)
-      v_store(out + c, x);
-    else
-      v_store_first(out + c, x, lanes);
+    vfloat x = (v_load_up_to(in + c, lanes) - v_set(shift) - v_set(mean)) * v_set(scale);
+    if (affine) x = v_fma(x, v_load_up_to(gamma + c, lanes), v_load_up_to(beta + c, lanes));
+    if (add) x += v_load_up_to(residual + c, lanes);
+    v_store_up_to(out + c, x, lanes);
   }
 }
 

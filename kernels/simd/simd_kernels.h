@@ -21,6 +21,10 @@ void ISA_NAME(winograd_input)(const float *const pixels[36], int channels, float
 void ISA_NAME(winograd_output)(const struct winograd_output *o);
 void ISA_NAME(max_pool_row)(const struct pool_row *row);
 void ISA_NAME(mean_pixels)(const float *in, ptrdiff_t stride, int n, int channels, float *out);
+void ISA_NAME(average_pool_row)(const struct pool_row *row);
+void ISA_NAME(norm_pixels)(const float *in, ptrdiff_t stride, int n, int channels, float *out);
+void ISA_NAME(scale_row)(const float *in, const float *scale, const float *shift, int channels, float *out);
+void ISA_NAME(gate_silu_row)(const float *in, int channels, float *out);
 void ISA_NAME(layer_norm_row)(const float *in, int channels, const float *gamma, const float *beta, float epsilon,
                               const float *residual, float *out);
 void ISA_NAME(softmax_rows)(const struct softmax_rows *s);
