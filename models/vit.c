@@ -335,6 +335,8 @@ bool vit_read(const struct checkpoint *checkpoint, struct vit *v) {
   v->rotary = v->table_tokens == 0;
   /* DINOv3's keys have no bias: where its file stores one a mask takes it away. */
   if (v->rotary && v->transformer.qkv_bias == QKV_BIAS) v->transformer.qkv_bias = QKV_KEYLESS_BIAS;
+  if (v->rotary && !checkpoint->hints.heads && v->transformer.width % 64 == 0)
+    v->transformer.heads = v->transformer.width / 64;
   v->patch_bias = have(checkpoint, "patch_embed.proj.bias");
   v->norm_pre = have(checkpoint, "norm_pre.weight");
   v->fc_norm = have(checkpoint, "fc_norm.weight");
@@ -354,7 +356,7 @@ bool vit_read(const struct checkpoint *checkpoint, struct vit *v) {
 
 /* ---- members ---- */
 
-enum variant { PLAIN, DISTILLED, DEIT3, DINOV2, DINOV2_REGISTERS, DINOV3, DINOV3_BIAS };
+enum variant { PLAIN, DISTILLED, DEIT3, DINOV2, DINOV2_REGISTERS, DINOV3, DINOV3_BIAS, DINOV3_PLUS };
 
 static const struct member {
   const char *name;
@@ -407,6 +409,8 @@ static const struct member {
     {"vit_small_patch16_dinov3", VIT_SMALL, 16, 256, DINOV3},
     {"vit_base_patch16_dinov3", VIT_BASE, 16, 256, DINOV3},
     {"vit_large_patch16_dinov3", VIT_LARGE, 16, 256, DINOV3},
+    {"vit_small_plus_patch16_dinov3", VIT_SMALL, 16, 256, DINOV3_PLUS},
+    {"vit_huge_plus_patch16_dinov3", VIT_HUGE, 16, 256, DINOV3_PLUS},
     {"vit_small_patch16_dinov3_qkvb", VIT_SMALL, 16, 256, DINOV3_BIAS},
     {"vit_base_patch16_dinov3_qkvb", VIT_BASE, 16, 256, DINOV3_BIAS},
     {"vit_large_patch16_dinov3_qkvb", VIT_LARGE, 16, 256, DINOV3_BIAS},
@@ -441,8 +445,12 @@ static struct vit vit_of(const struct member *m) {
       break;
     case DINOV3:
     case DINOV3_BIAS:
+    case DINOV3_PLUS:
+      t->gated = t->split_gate = m->variant == DINOV3_PLUS;
+      if (t->gated) t->hidden *= 2;
+      if (m->size == VIT_HUGE) t->heads = 20;
       t->scale = SCALE_GAMMA;
-      t->qkv_bias = m->variant == DINOV3 ? QKV_NO_BIAS : QKV_KEYLESS_BIAS;
+      t->qkv_bias = m->variant == DINOV3_BIAS ? QKV_KEYLESS_BIAS : QKV_NO_BIAS;
       t->epsilon = 1e-5;
       v.table_tokens = v.table_prefix = 0;
       v.registers = 4;

@@ -1,4 +1,5 @@
-/* Seeded models against features that torchvision computed in double (tests/reference/make_model_fixtures.py). */
+/* Seeded models against features that torchvision and timm computed in double (tests/reference/make_model_fixtures.py).
+ */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,10 +16,34 @@ static const struct fixture_case {
   int size;
   bool slow; /* only on the fast instruction sets */
 } cases[] = {
-    {"resnet18", 224, true},        {"resnet34", 64, false},        {"resnet50", 96, false},
-    {"resnet101", 64, true},        {"resnet152", 64, true},        {"wide_resnet50_2", 64, true},
-    {"resnext50_32x4d", 65, false}, {"resnext101_32x8d", 64, true}, {"resnet20_cifar", 32, false},
+    {"resnet18", 224, true},
+    {"resnet34", 64, false},
+    {"resnet50", 96, false},
+    {"resnet101", 64, true},
+    {"resnet152", 64, true},
+    {"wide_resnet50_2", 64, true},
+    {"resnext50_32x4d", 65, false},
+    {"resnext101_32x8d", 64, true},
+    {"resnet20_cifar", 32, false},
     {"resnet56_cifar", 31, false},
+    {"resnet18d", 96, true},
+    {"resnet26d", 65, false},
+    {"resnet50_clip", 64, true},
+    {"convnext_atto", 64, false},
+    {"convnext_tiny", 96, true},
+    {"convnextv2_atto", 64, false},
+    {"vit_tiny_patch16_224", 224, true},
+    {"vit_tiny_patch16_224", 96, false},
+    {"deit_tiny_distilled_patch16_224", 96, false},
+    {"deit3_small_patch16_224", 64, true},
+    {"vit_small_patch14_dinov2", 56, false},
+    {"vit_small_patch14_reg4_dinov2", 56, true},
+    {"vit_small_patch16_dinov3", 64, false},
+    {"vit_small_plus_patch16_dinov3", 64, true},
+    {"vit_base_patch32_clip_quickgelu_224", 224, true},
+    {"vit_base_patch16_siglip_224", 64, true},
+    {"swin_tiny_patch4_window7_224", 224, true},
+    {"swinv2_tiny_window8_256", 256, true},
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
 
@@ -47,6 +72,17 @@ static double largest(const float *values, size_t n) {
 /* The worst error as a share of the largest feature: a hundred times stricter than users of float32 need. */
 static const double tolerance = 1e-5;
 
+/* One session's features and logits of a picture; false when there is no memory. */
+static bool run_model(const struct model *model, struct threads *pool, const float *picture, float *features,
+                      float *logits) {
+  error e = {""};
+  struct session *session;
+  if (session_start(&session, model, pool, 1, &e) != OK) return false;
+  session_run(session, picture, 1, features, logits, NULL);
+  session_end(session);
+  return true;
+}
+
 static void check_case(const struct fixture_case *c, const char *isa) {
   char name[128];
   snprintf(name, sizeof name, "models/%s-%d.f32", c->arch, c->size);
@@ -56,19 +92,19 @@ static void check_case(const struct fixture_case *c, const char *isa) {
   struct model *model = seeded_model(c->arch, c->size);
   if (model) {
     struct model_info info = model_info(model);
-    size_t d = (size_t)info.features, k = (size_t)info.classes;
+    size_t d = (size_t)info.features, k = bytes / sizeof *expected - d;
     float *picture = seeded_picture(c->size), *out = calloc(d + k, sizeof *out);
     error e = {""};
     struct threads *pool = threads_start(2, &e);
-    struct session *session;
-    CHECK(bytes == (d + k) * sizeof *expected);
-    if (bytes == (d + k) * sizeof *expected && session_start(&session, model, pool, 1, &e) == OK) {
-      session_run(session, picture, 1, out, out + d, NULL);
-      bool near = CHECK_ALL_NEAR(out, expected, d, tolerance * largest(expected, d));
-      near &= CHECK_ALL_NEAR(out + d, expected + d, k, tolerance * largest(expected + d, k));
-      CHECK_MSG(near, "%s on %s", c->arch, isa);
-      session_end(session);
+    CHECK(run_model(model, pool, picture, out, info.classes ? out + d : NULL));
+    /* What stands behind CLIP's features is their projection. */
+    if (k > 0 && info.classes == 0) {
+      CHECK(model_choose_features(model, "projected", &e) == OK && model_info(model).features == (int)k);
+      CHECK(run_model(model, pool, picture, out + d, NULL));
     }
+    bool near = CHECK_ALL_NEAR(out, expected, d, tolerance * largest(expected, d));
+    near &= CHECK_ALL_NEAR(out + d, expected + d, k, tolerance * largest(expected + d, k));
+    CHECK_MSG(near, "%s on %s", c->arch, isa);
     threads_stop(pool);
     free(picture);
     free(out);
@@ -77,7 +113,7 @@ static void check_case(const struct fixture_case *c, const char *isa) {
   free(expected);
 }
 
-TEST(models_equal_torchvision) {
+TEST(models_equal_torchvision_and_timm) {
   char *before = getenv("BACKBONES_ISA") ? strdup(getenv("BACKBONES_ISA")) : NULL;
   for (const char *const *isa = kernels_available(); *isa; isa++) {
     bool slow_isa = !strcmp(*isa, "plain") || !strcmp(*isa, "reference");
@@ -99,9 +135,15 @@ TEST(parameters_and_flops_are_the_published_ones) {
     const char *arch;
     int64_t parameters;
     double gmacs;
-  } known[] = {{"resnet18", 11689512, 1.81},         {"resnet34", 21797672, 3.66},
-               {"resnet50", 25557032, 4.09},         {"resnet101", 44549160, 7.80},
-               {"wide_resnet50_2", 68883240, 11.40}, {"resnext50_32x4d", 25028904, 4.23}};
+  } known[] = {{"resnet18", 11689512, 1.81},
+               {"resnet34", 21797672, 3.66},
+               {"resnet50", 25557032, 4.09},
+               {"resnet101", 44549160, 7.80},
+               {"wide_resnet50_2", 68883240, 11.40},
+               {"resnext50_32x4d", 25028904, 4.23},
+               {"convnext_tiny", 28589128, 4.46},
+               {"vit_base_patch16_224", 86567656, 17.56},
+               {"swin_tiny_patch4_window7_224", 28288354, 4.49}};
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
     struct model *model = seeded_model(known[i].arch, 224);
     REQUIRE(model != NULL);
@@ -113,12 +155,22 @@ TEST(parameters_and_flops_are_the_published_ones) {
 }
 
 TEST(bits_do_not_depend_on_threads_batch_or_place) {
-  enum { IMAGES = 5, SIZE = 64 };
-  static const char *const archs[] = {"resnet18", "resnext50_32x4d", "resnet20_cifar"};
-  for (int a = 0; a < 3; a++) {
-    struct model *model = seeded_model(archs[a], SIZE);
+  enum { IMAGES = 5 };
+  static const struct {
+    const char *name;
+    int size;
+  } archs[] = {{"resnet18", 64},
+               {"resnext50_32x4d", 64},
+               {"resnet20_cifar", 64},
+               {"convnextv2_atto", 64},
+               {"vit_tiny_patch16_224", 64},
+               {"vit_small_patch16_dinov3", 64},
+               {"resnet50_clip", 64},
+               {"swin_tiny_patch4_window7_224", 224}};
+  for (size_t a = 0; a < sizeof archs / sizeof *archs; a++) {
+    struct model *model = seeded_model(archs[a].name, archs[a].size);
     REQUIRE(model != NULL);
-    size_t d = (size_t)model_info(model).features, picture = SIZE * SIZE * 3;
+    size_t d = (size_t)model_info(model).features, picture = (size_t)(archs[a].size * archs[a].size * 3);
     float *input = malloc(IMAGES * picture * sizeof *input), *one = malloc(IMAGES * d * sizeof *one);
     float *many = malloc(IMAGES * d * sizeof *many);
     struct random random = {5};
