@@ -44,14 +44,13 @@ TEST(key_patterns) {
       {"decoder", "decoder", "the decoder"},
       {"decoder_blocks.0.x", "decoder_blocks.0.x", "the decoder"},
   };
-  char canonical[MAX_KEY];
-  const char *harmless;
+  struct key key;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    bool known = key_rename_by_rules(rules, cases[i].name, canonical, &harmless);
+    bool known = key_rename_by_rules(rules, cases[i].name, &key);
     CHECK_MSG(known == (cases[i].canonical != NULL), "%s is %sknown", cases[i].name, known ? "" : "un");
     if (!known || !cases[i].canonical) continue;
-    CHECK_STRING(canonical, cases[i].canonical);
-    CHECK_STRING(harmless ? harmless : "needed", cases[i].harmless ? cases[i].harmless : "needed");
+    CHECK_STRING(key.name, cases[i].canonical);
+    CHECK_STRING(key.harmless ? key.harmless : "needed", cases[i].harmless ? cases[i].harmless : "needed");
   }
   char longest[2 * MAX_KEY];
   memset(longest, 'x', sizeof longest);
@@ -59,7 +58,7 @@ TEST(key_patterns) {
   for (int i = 0; i < 3; i++) {
     memcpy(longest, i == 0 ? "conv1." : i == 1 ? "trunk." : "decode", 6);
     if (i == 2) longest[6] = 'r';
-    CHECK(!key_rename_by_rules(rules, longest, canonical, &harmless));
+    CHECK(!key_rename_by_rules(rules, longest, &key));
   }
 }
 
@@ -69,10 +68,9 @@ TEST(key_schemes_with_optional_beginnings) {
   static const char *const cases[][2] = {
       {"b.x", "own.x"}, {"vit.b.x", "own.x"}, {"deit.b.x", "own.x"}, {"vit.deit.b.x", "deit.b.x"}, {"vit.c", "c"}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    char canonical[MAX_KEY];
-    const char *harmless;
-    CHECK(key_rename(&scheme, cases[i][0], canonical, &harmless) && !harmless);
-    CHECK_STRING(canonical, cases[i][1]);
+    struct key key;
+    CHECK(key_rename(&scheme, cases[i][0], &key) && !key.harmless);
+    CHECK_STRING(key.name, cases[i][1]);
   }
 }
 
@@ -214,4 +212,54 @@ TEST(keys_two_tensors_with_one_name) {
   CHECK(keys_canonicalize(&c, &e) == FAILED);
   CHECK_CONTAINS(e.message, "\"backbone.fc.bias\" and \"fc.bias\" are both fc.bias");
   checkpoint_close(&c);
+}
+
+/* ---- every publisher's names ---- */
+
+/* "SOURCE CANONICAL" or "SOURCE !": what became of a tensor. */
+static void check_line(const struct checkpoint *c, const char *file, const char *source, const char *canonical) {
+  const struct tensor *t = find_source(c, source);
+  if (*canonical == '!') {
+    CHECK_MSG(t->harmless != NULL, "%s: %s is needed, as %s", file, source, t->name);
+  } else {
+    CHECK_MSG(!t->harmless && !strcmp(t->name, canonical), "%s: %s is %s, not %s", file, source, t->name, canonical);
+  }
+}
+
+static void check_list(const char *file, const char *path) {
+  enum { MAX_LINES = 400 };
+  const char *sources[MAX_LINES], *canonical[MAX_LINES];
+  size_t size, count = 0;
+  char *text = read_file(path, &size);
+  struct checkpoint c;
+  error e = {""};
+  REQUIRE(text);
+  for (char *at = text; *at && count < MAX_LINES; count++) {
+    char *blank = strchr(at, ' '), *end = strchr(at, '\n');
+    REQUIRE(blank && end && blank < end);
+    *blank = *end = 0;
+    sources[count] = at;
+    canonical[count] = blank + 1;
+    at = end + 1;
+  }
+  REQUIRE(count > 0 && count < MAX_LINES && make_checkpoint(&c, sources, count));
+  CHECK_MSG(keys_canonicalize(&c, &e) == OK, "%s: %s", file, e.message);
+  const char *scheme = c.scheme ? c.scheme : "none";
+  CHECK_MSG(!strncmp(file, scheme, strlen(scheme)), "%s: scheme %s", file, scheme);
+  for (size_t i = 0; i < count; i++) check_line(&c, file, sources[i], canonical[i]);
+  checkpoint_close(&c);
+  free(text);
+}
+
+TEST(keys_of_every_publisher) {
+  DIR *folder = opendir(fixture("keys"));
+  REQUIRE(folder);
+  int files = 0;
+  for (struct dirent *entry; (entry = readdir(folder));) {
+    if (entry->d_name[0] == '.') continue;
+    check_list(entry->d_name, path_join(fixture("keys"), entry->d_name));
+    files++;
+  }
+  closedir(folder);
+  CHECK(files >= 40);
 }

@@ -95,7 +95,8 @@ struct ballot {
 static void cast_vote(struct ballot *ballot, const struct key_scheme *scheme, const char *name, size_t prefix,
                       int64_t rank, bool named) {
   struct vote *vote = ballot->votes, *end = vote + ballot->count;
-  while (vote < end && (vote->scheme != scheme || strlen(vote->prefix) != prefix || memcmp(vote->prefix, name, prefix)))
+  while (vote < end &&
+         (vote->scheme != scheme || strlen(vote->prefix) != prefix || memcmp(vote->prefix, name, prefix) != 0))
     vote++;
   if (vote == end) {
     if (ballot->count == MAX_VOTES || prefix >= MAX_KEY) return;
@@ -108,12 +109,10 @@ static void cast_vote(struct ballot *ballot, const struct key_scheme *scheme, co
 }
 
 static void vote_for_rest(struct ballot *ballot, const char *name, size_t prefix, int64_t rank) {
-  char canonical[MAX_KEY];
-  const char *harmless;
+  struct key key;
   for (int f = 0; f < FAMILY_COUNT; f++) {
     for (const struct key_scheme *scheme = families[f]; scheme->name; scheme++) {
-      if (key_rename(scheme, name + prefix, canonical, &harmless))
-        cast_vote(ballot, scheme, name, prefix, rank, !harmless);
+      if (key_rename(scheme, name + prefix, &key)) cast_vote(ballot, scheme, name, prefix, rank, !key.harmless);
     }
   }
 }
@@ -193,10 +192,11 @@ static int rename_tensors(struct checkpoint *checkpoint, const struct vote *chos
   size_t prefix = strlen(chosen->prefix);
   for (size_t i = 0; i < checkpoint->count; i++) {
     struct tensor *t = &checkpoint->tensors[i];
-    char canonical[MAX_KEY];
-    if (strncmp(t->name, chosen->prefix, prefix) != 0) continue;
-    if (!key_rename(chosen->scheme, t->name + prefix, canonical, &t->harmless) || t->harmless) continue;
-    char *name = copy_string(canonical, e);
+    struct key key;
+    if (strncmp(t->name, chosen->prefix, prefix) != 0 || !key_rename(chosen->scheme, t->name + prefix, &key)) continue;
+    t->harmless = key.harmless;
+    if (key.harmless) continue;
+    char *name = copy_string(key.name, e);
     if (!name) return FAILED;
     free(t->name);
     t->name = name;
@@ -206,15 +206,13 @@ static int rename_tensors(struct checkpoint *checkpoint, const struct vote *chos
 
 /* Why a tensor that the scheme left alone is not needed, or NULL. */
 static const char *explain(const struct checkpoint *checkpoint, const struct key_scheme *scheme, const char *name) {
-  char canonical[MAX_KEY];
-  const char *harmless;
+  struct key key;
   for (int depth = 0;; depth++) {
-    if (key_rename(scheme, name, canonical, &harmless)) {
-      if (harmless) return harmless;
-      if (depth > 0 && checkpoint_find(checkpoint, canonical)) return "another network of the file";
+    if (key_rename(scheme, name, &key)) {
+      if (key.harmless) return key.harmless;
+      if (depth > 0 && checkpoint_find(checkpoint, key.name)) return "another network of the file";
     }
-    key_rename_by_rules(leftovers, name, canonical, &harmless);
-    if (harmless) return harmless;
+    if (key_rename_by_rules(leftovers, name, &key)) return key.harmless;
     int worn = find_wrapper(name);
     if (worn == WRAPPERS || depth == MAX_WRAPPERS) return NULL;
     name += strlen(wrappers[worn]);
@@ -225,15 +223,14 @@ static void explain_all(struct checkpoint *checkpoint, const struct vote *chosen
   size_t prefix = strlen(chosen->prefix);
   for (size_t i = 0; i < checkpoint->count; i++) {
     struct tensor *t = &checkpoint->tensors[i];
-    char canonical[MAX_KEY];
-    const char *harmless;
+    struct key key;
     if (t->harmless) continue;
-    bool is_named = !strncmp(t->source_name, chosen->prefix, prefix) &&
-                    key_rename(chosen->scheme, t->source_name + prefix, canonical, &harmless);
-    if (is_named) {
-      key_rename_by_rules(leftovers, t->name, canonical, &t->harmless); /* a buffer of a part that has names */
-    } else {
+    bool is_named =
+        !strncmp(t->source_name, chosen->prefix, prefix) && key_rename(chosen->scheme, t->source_name + prefix, &key);
+    if (!is_named) {
       t->harmless = explain(checkpoint, chosen->scheme, t->source_name);
+    } else if (key_rename_by_rules(leftovers, t->name, &key)) {
+      t->harmless = key.harmless; /* a buffer of a part that has names */
     }
   }
 }

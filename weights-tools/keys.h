@@ -13,7 +13,7 @@
  * A canonical name may end in what a model has to do when it takes the tensor:
  *     "blocks.{b}.attn.qkv.weight#1"  part 1 of blocks.{b}.attn.qkv.weight: parts #0, #1, ... are joined along axis 0
  *     "head.weight^T"                 the transpose of head.weight
- * A canonical name that begins with ! is no name but the reason why inference never needs the tensor:
+ * What begins with ! is no name but the reason why inference never needs the tensor:
  *     {"decoder_blocks.**", "!the decoder of the pre-training"} */
 struct key_rule {
   const char *pattern, *canonical;
@@ -34,13 +34,14 @@ FAMILIES(DECLARE_KEYS)
 
 enum { MAX_KEY = 256 };
 
-/* Write the canonical form of a name to `canonical` and return true, or return false when no rule fits. *harmless
- * becomes the reason when a rule gives one (`canonical` is then the name itself), else NULL. */
-bool key_rename(const struct key_scheme *scheme, const char *name, char canonical[static MAX_KEY],
-                const char **harmless);
-/* The same over one list of rules. */
-bool key_rename_by_rules(const struct key_rule *rules, const char *name, char canonical[static MAX_KEY],
-                         const char **harmless);
+struct key {
+  char name[MAX_KEY];   /* the canonical form; the name itself where a reason stands instead */
+  const char *harmless; /* the reason, or NULL */
+};
+
+/* Put a name into its canonical form by the first rule that fits; false when none does. */
+bool key_rename(const struct key_scheme *scheme, const char *name, struct key *key);
+bool key_rename_by_rules(const struct key_rule *rules, const char *name, struct key *key);
 
 /* Find the scheme and the wrapping prefix ("module.", "teacher.backbone.", ...) under which most tensors have known
  * names, give those their canonical names, sort all by name, and set checkpoint->scheme. `harmless` is set where a rule

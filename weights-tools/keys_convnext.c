@@ -40,8 +40,8 @@ static const struct key_rule facebook[] = {
 
 static const struct key_rule torchvision[] = {
     {"features.0.{k}.*", "stem.{k}.*"},
-    {"features.{f}.{k}.*", "stages.{f/2}.downsample.{k}.*"},
     {"features.{f}.{b}.layer_scale", "stages.{f/2}.blocks.{b}.gamma"},
+    {"features.{f}.{k}.*", "stages.{f/2}.downsample.{k}.*"},
     {"features.{f}.{b}.block.0.*", "stages.{f/2}.blocks.{b}.conv_dw.*"},
     {"features.{f}.{b}.block.2.*", "stages.{f/2}.blocks.{b}.norm.*"},
     {"features.{f}.{b}.block.3.*", "stages.{f/2}.blocks.{b}.mlp.fc1.*"},

@@ -76,27 +76,24 @@ static bool expand(const char *canonical, const struct captures *captures, char 
   return true;
 }
 
-bool key_rename_by_rules(const struct key_rule *rules, const char *name, char canonical[static MAX_KEY],
-                         const char **harmless) {
-  *harmless = NULL;
+bool key_rename_by_rules(const struct key_rule *rules, const char *name, struct key *key) {
   for (const struct key_rule *rule = rules; rule && rule->pattern; rule++) {
     struct captures captures = {.rest = ""};
     if (!matches(rule->pattern, name, &captures)) continue;
-    if (*rule->canonical != '!') return expand(rule->canonical, &captures, canonical);
-    *harmless = rule->canonical + 1;
-    return snprintf(canonical, MAX_KEY, "%s", name) < MAX_KEY;
+    bool is_reason = *rule->canonical == '!';
+    key->harmless = is_reason ? rule->canonical + 1 : NULL;
+    if (!is_reason) return expand(rule->canonical, &captures, key->name);
+    return snprintf(key->name, MAX_KEY, "%s", name) < MAX_KEY;
   }
   return false;
 }
 
-bool key_rename(const struct key_scheme *scheme, const char *name, char canonical[static MAX_KEY],
-                const char **harmless) {
+bool key_rename(const struct key_scheme *scheme, const char *name, struct key *key) {
   for (int i = 0; scheme->optional[i]; i++) {
     size_t length = strlen(scheme->optional[i]);
     if (strncmp(name, scheme->optional[i], length) != 0) continue;
     name += length;
     break;
   }
-  return key_rename_by_rules(scheme->rules, name, canonical, harmless) ||
-         key_rename_by_rules(scheme->more, name, canonical, harmless);
+  return key_rename_by_rules(scheme->rules, name, key) || key_rename_by_rules(scheme->more, name, key);
 }

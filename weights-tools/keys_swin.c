@@ -37,10 +37,10 @@ static const struct key_rule torchvision[] = {
     {"features.{f}.norm.*", "layers.{f/2}.downsample.norm.*"},
     {"features.{f}.reduction.*", "layers.{f/2}.downsample.reduction.*"},
     {"features.{f}.{b}.norm{k}.*", "layers.{f/2}.blocks.{b}.norm{k}.*"},
-    {"features.{f}.{b}.attn.*", "layers.{f/2}.blocks.{b}.attn.*"},
-    {"features.{f}.{b}.attn.qkv.*", "layers.{f/2}.blocks.{b}.attn.qkv.*"},
-    {"features.{f}.{b}.attn.proj.*", "layers.{f/2}.blocks.{b}.attn.proj.*"},
+    {"features.{f}.{b}.attn.qkv.*", "layers.{f/2}.blocks.{b}.attn.qkv.*"}, /* v2's has a part for the keys: unused */
     {"features.{f}.{b}.attn.cpb_mlp.{k}.*", "layers.{f/2}.blocks.{b}.attn.cpb_mlp.{k}.*"},
+    {"features.{f}.{b}.attn.proj.*", "layers.{f/2}.blocks.{b}.attn.proj.*"},
+    {"features.{f}.{b}.attn.*", "layers.{f/2}.blocks.{b}.attn.*"}, /* the position tables and buffers */
     {"features.{f}.{b}.mlp.0.*", "layers.{f/2}.blocks.{b}.mlp.fc1.*"},
     {"features.{f}.{b}.mlp.3.*", "layers.{f/2}.blocks.{b}.mlp.fc2.*"},
     {"norm.*", "norm.*"},
@@ -78,7 +78,7 @@ static const struct key_rule transformers_v1[] = {
     {NULL, NULL},
 };
 
-/* A key has no bias here. */
+/* The key has no bias. */
 static const struct key_rule transformers_v2[] = {
     {"encoder.layers.{s}.blocks.{b}.attention.self.query.bias", "layers.{s}.blocks.{b}.attn.q_bias"},
     {"encoder.layers.{s}.blocks.{b}.attention.self.value.bias", "layers.{s}.blocks.{b}.attn.v_bias"},

@@ -16,8 +16,8 @@ static const struct key_rule timm[] = {
     {"norm.*", "norm.*"},
     {"fc_norm.*", "fc_norm.*"},
     {"attn_pool.latent", "attn_pool.latent"},
-    {"attn_pool.q.*", "attn_pool.qkv.*#0"},
-    {"attn_pool.kv.*", "attn_pool.qkv.*#1"},
+    {"attn_pool.q.*", "attn_pool.q.*"},
+    {"attn_pool.kv.*", "attn_pool.kv.*"},
     {"attn_pool.proj.*", "attn_pool.proj.*"},
     {"attn_pool.norm.*", "attn_pool.norm.*"},
     {"attn_pool.mlp.fc{k}.*", "attn_pool.mlp.fc{k}.*"},
@@ -64,8 +64,6 @@ static const struct key_rule open_clip[] = {
     {"visual.trunk.blocks.**", "blocks.**"},
     {"visual.trunk.norm.*", "norm.*"},
     {"visual.trunk.fc_norm.*", "fc_norm.*"},
-    {"visual.trunk.attn_pool.q.*", "attn_pool.qkv.*#0"},
-    {"visual.trunk.attn_pool.kv.*", "attn_pool.qkv.*#1"},
     {"visual.trunk.attn_pool.**", "attn_pool.**"},
     {"visual.head.proj.weight", "head.weight"},
     {NULL, NULL},
@@ -87,12 +85,12 @@ static const struct key_rule facebook[] = {
     {NULL, NULL},
 };
 
-/* facebookresearch/dinov3. A query, key and value bias has a mask: the key's is 0. */
+/* facebookresearch/dinov3. A mask makes the key's part of the bias 0. */
 static const struct key_rule facebook_dinov3[] = {
     {"storage_tokens", "reg_token"},
     {"blocks.{b}.ls{k}.gamma", "blocks.{b}.gamma_{k}"},
     {"blocks.{b}.attn.qkv.bias", "blocks.{b}.attn.qkv.bias"},
-    {"blocks.{b}.attn.qkv.bias_mask", "!the mask of the key's bias, which is 0"},
+    {"blocks.{b}.attn.qkv.bias_mask", "!the mask of the key's part of the bias, which is 0"},
     {"blocks.{b}.mlp.w1.*", "blocks.{b}.mlp.fc1_g.*"},
     {"blocks.{b}.mlp.w2.*", "blocks.{b}.mlp.fc1_x.*"},
     {"blocks.{b}.mlp.w3.*", "blocks.{b}.mlp.fc2.*"},
