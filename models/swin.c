@@ -20,12 +20,7 @@ static const struct config *config(const struct architecture *a) {
   return (const struct config *)(const void *)&a->config;
 }
 
-enum { NAME = 96, HIDDEN_BIAS = 512 /* channels of V2's position network */ };
-
-static const char *join(char buffer[static NAME], const char *prefix, const char *module) {
-  snprintf(buffer, NAME, "%s.%s", prefix, module);
-  return buffer;
-}
+enum { HIDDEN_BIAS = 512 /* channels of V2's position network */ };
 
 /* ---- position bias ---- */
 
@@ -103,7 +98,7 @@ static float *head_scale(struct plan *plan, const char *attn, int heads) {
 
 static value window_attention(struct plan *plan, const struct config *c, value x, const char *prefix, int stage,
                               bool shifted) {
-  char attn[NAME], qkv[NAME], norm[NAME];
+  char attn[MAX_NAME], qkv[MAX_NAME], norm[MAX_NAME];
   struct value_shape map = plan_shape(plan, x);
   int width = map.channels, heads = c->heads << stage;
   int window = map.height < c->window ? map.height : c->window;
@@ -112,12 +107,12 @@ static value window_attention(struct plan *plan, const struct config *c, value x
     plan_refuse(plan, "%s: windows of %d x %d do not divide a map of %d x %d: choose another input size", prefix,
                 window, window, map.height, map.width);
   int shift = shifted && map.height > window ? window / 2 : 0;
-  join(attn, prefix, "attn");
-  struct fusion fusion = {.layer_norm = c->v2 ? NULL : join(norm, prefix, "norm1"), .epsilon = c->epsilon};
+  plan_tensor_name(attn, prefix, "attn");
+  struct fusion fusion = {.layer_norm = c->v2 ? NULL : plan_tensor_name(norm, prefix, "norm1"), .epsilon = c->epsilon};
   /* V2 has no bias of the keys; torchvision stores one and never uses it. */
   float *bias = c->v2 ? transformer_keyless_bias(plan, attn, width) : NULL;
   fusion.bias = bias;
-  value projected = plan_linear(plan, x, join(qkv, attn, "qkv"), 3 * width, fusion);
+  value projected = plan_linear(plan, x, plan_tensor_name(qkv, attn, "qkv"), 3 * width, fusion);
   free(bias);
   struct attention_shape shape = {.heads = heads,
                                   .head_size = width / heads,
@@ -140,23 +135,25 @@ static value window_attention(struct plan *plan, const struct config *c, value x
 
 /* V1 normalises before each branch, V2 behind it: x + norm(branch(x)). */
 static value block(struct plan *plan, const struct config *c, value x, int stage, int index) {
-  char prefix[NAME], proj[NAME], norm1[NAME], norm2[NAME], fc1[NAME], fc2[NAME];
+  char prefix[MAX_NAME], proj[MAX_NAME], norm1[MAX_NAME], norm2[MAX_NAME], fc1[MAX_NAME], fc2[MAX_NAME];
   snprintf(prefix, sizeof prefix, "layers.%d.blocks.%d", stage, index);
   int width = c->width << stage;
   value y = window_attention(plan, c, x, prefix, stage, index % 2 == 1);
-  join(norm1, prefix, "norm1");
-  join(norm2, prefix, "norm2");
-  y = plan_linear(plan, y, join(proj, prefix, "attn.proj"), width, (struct fusion){.residual = c->v2 ? NO_VALUE : x});
+  plan_tensor_name(norm1, prefix, "norm1");
+  plan_tensor_name(norm2, prefix, "norm2");
+  y = plan_linear(plan, y, plan_tensor_name(proj, prefix, "attn.proj"), width,
+                  (struct fusion){.residual = c->v2 ? NO_VALUE : x});
   x = c->v2 ? plan_layer_norm(plan, y, norm1, c->epsilon, x) : y;
   y = plan_linear(
-      plan, x, join(fc1, prefix, "mlp.fc1"), 4 * width,
+      plan, x, plan_tensor_name(fc1, prefix, "mlp.fc1"), 4 * width,
       (struct fusion){.layer_norm = c->v2 ? NULL : norm2, .epsilon = c->epsilon, .activation = ACTIVATION_GELU});
-  y = plan_linear(plan, y, join(fc2, prefix, "mlp.fc2"), width, (struct fusion){.residual = c->v2 ? NO_VALUE : x});
+  y = plan_linear(plan, y, plan_tensor_name(fc2, prefix, "mlp.fc2"), width,
+                  (struct fusion){.residual = c->v2 ? NO_VALUE : x});
   return c->v2 ? plan_layer_norm(plan, y, norm2, c->epsilon, x) : y;
 }
 
 static value merge(struct plan *plan, const struct config *c, value x, int stage) {
-  char reduction[NAME], norm[NAME];
+  char reduction[MAX_NAME], norm[MAX_NAME];
   snprintf(reduction, sizeof reduction, "layers.%d.downsample.reduction", stage);
   snprintf(norm, sizeof norm, "layers.%d.downsample.norm", stage);
   int width = c->width << stage;
