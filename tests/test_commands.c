@@ -66,7 +66,7 @@ TEST(wrong_usage_exits_with_2) {
   CHECK(RUN("features", "-w", WEIGHTS, "-d", "x", "-o", "y", "--batch", "0").exit_code == 2);
   CHECK(RUN("features", "-w", WEIGHTS, "-d", "x", "-o", "y", "--shard", "3/2").exit_code == 2);
   CHECK(RUN("features", "-w", WEIGHTS, "-d", "x", "-o", "y", "--interpolation", "sinc").exit_code == 2);
-  CHECK(RUN("features", "-w", WEIGHTS, "-d", "x", "-o", "y", "--features", "tokens").exit_code == 2);
+  CHECK(RUN("features", "-w", WEIGHTS, "-d", "x", "-o", "y", "--features", "everything").exit_code == 2);
   CHECK(RUN("classify", "-w", WEIGHTS).exit_code == 2);
   CHECK(RUN("bench", "--arch", "resnet51").exit_code == 2);
   CHECK(RUN("bench", "--batch", "1.5").exit_code == 2);
