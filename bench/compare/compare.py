@@ -3,7 +3,7 @@
     python3 -m venv ~/peers && ~/peers/bin/pip install -r bench/compare/requirements.txt
     ~/peers/bin/python bench/compare/compare.py --arch resnet50 --batch 16 --threads 2
 
-Seeded weights are given to torchvision by name (tests/reference/seeded.py), exported to ONNX, and the outputs of both
+Seeded weights are given to torchvision or timm by name (tests/reference/seeded.py), exported to ONNX, and the outputs of both
 engines are compared before anything is timed. Each round runs one engine, then the other; the median of the rounds' ratios
 is what counts on a noisy machine. Peak memory is each engine's own process's, model and one batch.
 """
@@ -20,20 +20,38 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "reference"))
 
 
-def export(arch, size, path):
+def publisher_model(arch):
+    """torchvision's ResNets, whose names are ours; timm's model of that name for everything else; features only."""
+    import timm
     import torch
     import torchvision
+
+    if hasattr(torchvision.models, arch):
+        model = getattr(torchvision.models, arch)()
+        classifier = "fc"
+    else:
+        model = timm.create_model(arch, pretrained=False, exportable=True)
+        classifier = None
+    return model.eval(), classifier
+
+
+def export(arch, size, path):
+    import torch
     from seeded import seeded
 
-    model = getattr(torchvision.models, arch)().eval()
+    model, classifier = publisher_model(arch)
     state = {
         k: torch.from_numpy(seeded(k, tuple(v.shape), 1)) if v.dtype.is_floating_point else v
         for k, v in model.state_dict().items()
     }
     model.load_state_dict(state)
-    model.fc = torch.nn.Identity()
+    if classifier:
+        setattr(model, classifier, torch.nn.Identity())
+    else:
+        model.reset_classifier(0)
     example = torch.zeros(1, 3, size, size)
-    torch.onnx.export(model, example, path, input_names=["x"], output_names=["y"], dynamic_axes={"x": {0: "n"}}, dynamo=False)
+    torch.onnx.export(model, example, path, input_names=["x"], output_names=["y"], dynamic_axes={"x": {0: "n"}},
+                      opset_version=20, dynamo=False)
 
 
 # The peer's process: a round on each line of standard input ("SECONDS"), images/s on each line of output.
@@ -77,7 +95,8 @@ def check_equal(binary, arch, size, path):
         with open(os.path.join(photos, "a.ppm"), "wb") as f:
             f.write(b"P6\n%d %d\n255\n" % (size, size) + pixels.tobytes())
         out = os.path.join(folder, "out")
-        subprocess.run([binary, "features", "-w", "seeded:" + arch, "-d", photos, "-o", out, "--crop-mode", "none", "-q"],
+        subprocess.run([binary, "features", "-w", "seeded:" + arch, "-d", photos, "-o", out, "--crop-mode", "none",
+                        "--mean", "0.485,0.456,0.406", "--std", "0.229,0.224,0.225", "--input-size", str(size), "-q"],
                        check=True, capture_output=True)
         got = np.load(os.path.join(out, "features.npy"))[0]
     mean = np.array([0.485, 0.456, 0.406], np.float32)
