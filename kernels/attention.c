@@ -54,7 +54,7 @@ struct layout {
   int key_panels, value_panels; /* of gemm_columns */
   bool masked;                  /* some windows hold tokens that were no neighbours */
   ptrdiff_t logits_stride;
-  size_t token, mask, copies, k, v, q, logits, results, floats;
+  size_t token, mask, copies, k, v, q, logits, results, zeros, floats;
 };
 
 static size_t place(struct layout *l, size_t floats) {
@@ -85,6 +85,7 @@ static struct layout layout_of(const struct kernels *kernels, const struct atten
   l.q = place(&l, rows * head_size);
   l.logits = place(&l, rows * (size_t)l.logits_stride);
   l.results = place(&l, rows * head_size);
+  l.zeros = place(&l, head_size);
   return l;
 }
 
@@ -110,6 +111,7 @@ struct unit {
   float *mask;                          /* [4][keys]: what is added to the logits of a query of each region */
   float *k, *v;                         /* [key_panels][head_size][columns], [value_panels][keys][columns] */
   float *copies, *q, *logits, *results; /* of a panel's keys, of a tile's queries ... */
+  float *zeros;                         /* [head_size]: a key beyond the last one */
 };
 
 /* The side of the shift's cut that row (or column) `i` of this window lies on. */
@@ -173,6 +175,7 @@ static void pack_keys(const struct unit *u, const float *k) {
   const struct attention_run *run = u->job->run;
   const struct layout *l = &u->job->layout;
   int head_size = run->shape->head_size, columns = u->job->kernels->gemm_columns;
+  int lanes = u->job->kernels->lanes;
   const float *rows[GEMM_MAX_COLUMNS];
   float *panel = u->k;
   for (int first = 0; first < l->keys; first += columns, panel += columns * head_size) {
@@ -181,6 +184,7 @@ static void pack_keys(const struct unit *u, const float *k) {
       int token = u->token[first + c];
       rows[c] = prepare(u, k + token * run->kv_stride, token, u->copies + c * head_size, u->results);
     }
+    for (; count % lanes; count++) rows[count] = u->zeros;
     u->job->kernels->transpose_panel(rows, count, head_size, panel);
   }
 }
@@ -234,22 +238,23 @@ static void attend(const struct unit *u, int row_tile) {
   int rows = (int)((int64_t)(row_tile + 1) * l->queries / l->row_tiles) - first;
 
   const float *a[GEMM_MAX_ROWS];
+  float *to[GEMM_MAX_ROWS], scale[GEMM_MAX_ROWS];
   struct softmax_rows softmax = {.rows = rows, .columns = l->keys, .x = u->logits, .stride = l->logits_stride};
   const float *q = run->q + (ptrdiff_t)u->image * run->q_image_stride + (ptrdiff_t)u->head * d;
   for (int r = 0; r < rows; r++) {
     int token = u->token[first + r];
-    float *copy = u->q + r * d;
-    const float *from = prepare(u, q + token * run->q_stride, token, copy, u->results);
-    /* Tokens may lie a multiple of 4 kB apart, where they would collide in L1. */
-    if (from != copy) memcpy(copy, from, (size_t)d * sizeof(float));
-    a[r] = copy;
+    to[r] = u->q + r * d;
+    a[r] = prepare(u, q + token * run->q_stride, token, to[r], u->results);
+    scale[r] = s->head_scale ? s->head_scale[u->head] : s->scale;
     softmax.mask[r] = u->masked ? u->mask + region_of(u, first + r) * l->keys : NULL;
   }
+  /* The copy also keeps apart in L1 what lies a multiple of 4 kB apart. */
+  job->kernels->scale_rows(a, rows, d, scale, to);
+  for (int r = 0; r < rows; r++) a[r] = to[r];
   /* Whole vectors: logits beyond the last key are 0, softmax expects the room. */
   struct gemm_tile product = {.rows = rows, .depth = d, .a = a, .c = u->logits, .c_stride = l->logits_stride};
   multiply(u, product, (l->keys + lanes - 1) / lanes * lanes, u->k);
 
-  softmax.scale = s->head_scale ? s->head_scale[u->head] : s->scale;
   if (s->bias) softmax.bias = s->bias + ((ptrdiff_t)u->head * l->queries + first) * l->keys;
   job->kernels->softmax_rows(&softmax);
 
@@ -258,8 +263,10 @@ static void attend(const struct unit *u, int row_tile) {
   multiply(u, product, d, u->v);
   float *out = run->out + (ptrdiff_t)u->image * s->queries * width + (ptrdiff_t)u->head * d;
   for (int r = 0; r < rows; r++) {
-    memcpy(out + (ptrdiff_t)u->token[first + r] * width, u->results + r * d, (size_t)d * sizeof(float));
+    a[r] = u->results + r * d;
+    to[r] = out + (ptrdiff_t)u->token[first + r] * width;
   }
+  job->kernels->scale_rows(a, rows, d, softmax.share, to);
 }
 
 /* A piece of the list of tiles, ordered by image, window, head, rows. */
@@ -276,7 +283,9 @@ static void run_piece(void *context, size_t index, int thread) {
                    .v = scratch + l->v,
                    .q = scratch + l->q,
                    .logits = scratch + l->logits,
-                   .results = scratch + l->results};
+                   .results = scratch + l->results,
+                   .zeros = scratch + l->zeros};
+  memset(u.zeros, 0, (size_t)job->run->shape->head_size * sizeof(float));
   size_t heads = (size_t)job->run->shape->heads, row_tiles = (size_t)l->row_tiles, windows = (size_t)l->windows;
   size_t end = (index + 1) * job->tiles / job->pieces;
   for (size_t tile = index * job->tiles / job->pieces; tile < end; tile++) {

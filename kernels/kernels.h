@@ -74,16 +74,16 @@ struct winograd_output {
   enum activation activation;
 };
 
-/* A tile of attention's logits, made probabilities in place: row r becomes softmax(x * scale + bias + mask), which sums
- * to 1 and does not overflow whatever the logits. Rows have room for whole vectors: the floats beyond `columns` are
- * finite before and zero after. */
+/* A tile of attention's logits, made probabilities in place but for a factor: row r becomes e^(x + bias + mask - its
+ * largest), share[r] one over its sum. Rows have room for whole vectors: the floats beyond `columns` are finite before
+ * and zero after. */
 struct softmax_rows {
   int rows, columns; /* 1..GEMM_MAX_ROWS, 1.. */
   float *x;          /* rows `stride` floats apart */
   ptrdiff_t stride;
-  float scale;
   const float *bias;                /* rows [columns], packed, or NULL */
   const float *mask[GEMM_MAX_ROWS]; /* of each row: [columns], or NULL */
+  float share[GEMM_MAX_ROWS];
 };
 
 struct kernels {
@@ -112,9 +112,11 @@ struct kernels {
   void (*layer_norm_row)(const float *in, int channels, const float *gamma, const float *beta, float epsilon,
                          const float *residual, float *out);
   /* Row kernels of attention (kernels/attention.c). */
-  void (*softmax_rows)(const struct softmax_rows *s);
-  /* One panel of a transposed matrix: panel[k, c] = rows[c][k] for k in [0, depth), c in [0, count), and 0 for c in
-   * [count, gemm_columns). */
+  void (*softmax_rows)(struct softmax_rows *s);
+  /* out[r] = in[r] * factor[r] for `rows` rows of n floats; out[r] may be in[r]. */
+  void (*scale_rows)(const float *const *in, int rows, int n, const float *factor, float *const *out);
+  /* One panel of a transposed matrix: panel[k * gemm_columns + c] = rows[c][k] for k in [0, depth), c in [0, count);
+   * count: whole vectors. */
   void (*transpose_panel)(const float *const *rows, int count, int depth, float *panel);
   /* out = in / max(2-norm of in, 1e-12), n floats. */
   void (*unit_row)(const float *in, int n, float *out);

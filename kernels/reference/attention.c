@@ -99,26 +99,36 @@ int reference_attention(const struct attention_run *run, error *e) {
   return OK;
 }
 
-void reference_softmax_rows(const struct softmax_rows *s) {
+void reference_softmax_rows(struct softmax_rows *s) {
   int lanes = kernels_reference.lanes, padded = (s->columns + lanes - 1) / lanes * lanes;
   for (int r = 0; r < s->rows; r++) {
     float *x = s->x + r * s->stride;
     double largest = -INFINITY, sum = 0;
     for (int i = 0; i < s->columns; i++) {
-      x[i] = (float)((double)x[i] * (double)s->scale + (double)(s->bias ? s->bias[(ptrdiff_t)r * s->columns + i] : 0) +
-                     (double)(s->mask[r] ? s->mask[r][i] : 0));
+      double bias = s->bias ? (double)s->bias[(ptrdiff_t)r * s->columns + i] : 0;
+      double mask = s->mask[r] ? (double)s->mask[r][i] : 0;
+      x[i] = (float)((double)x[i] + bias + mask);
       largest = fmax(largest, (double)x[i]);
     }
-    for (int i = 0; i < s->columns; i++) sum += exp((double)x[i] - largest);
-    for (int i = 0; i < s->columns; i++) x[i] = (float)(exp((double)x[i] - largest) / sum);
+    for (int i = 0; i < s->columns; i++) {
+      double p = exp((double)x[i] - largest);
+      sum += p;
+      x[i] = (float)p;
+    }
     for (int i = s->columns; i < padded; i++) x[i] = 0;
+    s->share[r] = (float)(1 / sum);
+  }
+}
+
+void reference_scale_rows(const float *const *in, int rows, int n, const float *factor, float *const *out) {
+  for (int r = 0; r < rows; r++) {
+    for (int i = 0; i < n; i++) out[r][i] = in[r][i] * factor[r];
   }
 }
 
 void reference_transpose_panel(const float *const *rows, int count, int depth, float *panel) {
-  int columns = kernels_reference.gemm_columns;
   for (int k = 0; k < depth; k++) {
-    for (int c = 0; c < columns; c++) *panel++ = c < count ? rows[c][k] : 0;
+    for (int c = 0; c < count; c++) panel[k * kernels_reference.gemm_columns + c] = rows[c][k];
   }
 }
 

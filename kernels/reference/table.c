@@ -121,6 +121,7 @@ const struct kernels kernels_reference = {
     .gate_silu_row = gate_silu_row,
     .layer_norm_row = layer_norm_row,
     .softmax_rows = reference_softmax_rows,
+    .scale_rows = reference_scale_rows,
     .transpose_panel = reference_transpose_panel,
     .unit_row = reference_unit_row,
     .rotate_row = reference_rotate_row,

@@ -1,5 +1,4 @@
 /* Row kernels of attention: softmax, panels of transposed keys, unit length and rotary positions. */
-#include <float.h>
 #include <math.h>
 
 #include "kernels/simd/math.h"
@@ -53,55 +52,39 @@ V_INLINE vfloat load_quads(const float *const *rows, ptrdiff_t k) {
 #endif
 }
 
-/* A panel's vector of LANES rows. */
-static void transpose_full(const float *const *rows, int depth, float *panel) {
-  ptrdiff_t k = 0;
-  for (; k + 4 <= depth; k += 4) {
-    vfloat v[4];
-    for (int i = 0; i < 4; i++) v[i] = load_quads(rows + i, k);
-    transpose_blocks(v);
-    for (int i = 0; i < 4; i++) v_store(panel + (k + i) * 2 * LANES, v[i]);
-  }
-  for (; k < depth; k++) {
-    for (int c = 0; c < LANES; c++) panel[k * 2 * LANES + c] = rows[c][k];
-  }
-}
-
-static void transpose_some(const float *const *rows, int count, int depth, float *panel) {
-  for (ptrdiff_t k = 0; k < depth; k++) {
-    for (int c = 0; c < LANES; c++) panel[k * 2 * LANES + c] = c < count ? rows[c][k] : 0;
-  }
-}
-
 void ISA_NAME(transpose_panel)(const float *const *rows, int count, int depth, float *panel) {
-  for (int c = 0; c < 2 * LANES; c += LANES) {
-    if (count - c >= LANES)
-      transpose_full(rows + c, depth, panel + c);
-    else
-      transpose_some(rows + c, count - c, depth, panel + c);
+  for (; count > 0; count -= LANES, rows += LANES, panel += LANES) {
+    ptrdiff_t k = 0;
+    for (; k + 4 <= depth; k += 4) {
+      vfloat v[4];
+      for (int i = 0; i < 4; i++) v[i] = load_quads(rows + i, k);
+      transpose_blocks(v);
+      for (int i = 0; i < 4; i++) v_store(panel + (k + i) * 2 * LANES, v[i]);
+    }
+    for (; k < depth; k++) {
+      for (int c = 0; c < LANES; c++) panel[k * 2 * LANES + c] = rows[c][k];
+    }
   }
 }
 
+/* The largest lane. */
 V_INLINE float largest_lane(vfloat v) {
-  float lanes[LANES];
-  v_store(lanes, v);
-  for (int n = LANES / 2; n > 0; n /= 2) {
-    for (int i = 0; i < n; i++) lanes[i] = lanes[i] > lanes[i + n] ? lanes[i] : lanes[i + n];
-  }
-  return lanes[0];
+#if defined(ISA_avx512)
+  __m256 half = _mm256_max_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+#elif defined(ISA_avx2)
+  __m256 half = v;
+#endif
+#if defined(ISA_avx512) || defined(ISA_avx2)
+  __m128 four = _mm_max_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+  __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+#else
+  float low = v[0] > v[1] ? v[0] : v[1], high = v[2] > v[3] ? v[2] : v[3];
+  return low > high ? low : high;
+#endif
 }
 
-V_INLINE float sum_lanes(vfloat v) {
-  float lanes[LANES];
-  v_store(lanes, v);
-  for (int n = LANES / 2; n > 0; n /= 2) {
-    for (int i = 0; i < n; i++) lanes[i] += lanes[i + n];
-  }
-  return lanes[0];
-}
-
-void ISA_NAME(softmax_rows)(const struct softmax_rows *s) {
-  const vfloat scale = v_set(s->scale);
+void ISA_NAME(softmax_rows)(struct softmax_rows *s) {
   const ptrdiff_t n = s->columns, whole = n / LANES * LANES;
   const int tail = (int)(n - whole);
   float beyond[LANES] = {0}; /* added to the last vector: its lanes beyond the row become e^-inf = 0 */
@@ -110,15 +93,19 @@ void ISA_NAME(softmax_rows)(const struct softmax_rows *s) {
     float *x = s->x + r * s->stride;
     const float *bias = s->bias ? s->bias + r * n : NULL, *mask = s->mask[r];
     vfloat largest = v_set(-INFINITY);
-    for (ptrdiff_t i = 0; i < whole; i += LANES) {
-      vfloat v = v_load(x + i) * scale;
-      if (bias) v += v_load(bias + i);
-      if (mask) v += v_load(mask + i);
-      v_store(x + i, v);
-      largest = v_max(largest, v);
+    if (bias || mask) {
+      for (ptrdiff_t i = 0; i < whole; i += LANES) {
+        vfloat v = v_load(x + i);
+        if (bias) v += v_load(bias + i);
+        if (mask) v += v_load(mask + i);
+        v_store(x + i, v);
+        largest = v_max(largest, v);
+      }
+    } else {
+      for (ptrdiff_t i = 0; i < whole; i += LANES) largest = v_max(largest, v_load(x + i));
     }
     if (tail) {
-      vfloat v = v_load(x + whole) * scale + v_load(beyond);
+      vfloat v = v_load(x + whole) + v_load(beyond);
       if (bias) v += v_load_first(bias + whole, tail);
       if (mask) v += v_load_first(mask + whole, tail);
       v_store(x + whole, v);
@@ -131,8 +118,16 @@ void ISA_NAME(softmax_rows)(const struct softmax_rows *s) {
       v_store(x + i, p);
       sum += p;
     }
-    const vfloat share = v_set(1 / sum_lanes(sum));
-    for (ptrdiff_t i = 0; i < n; i += LANES) v_store(x + i, v_load(x + i) * share);
+    s->share[r] = 1 / v_sum(sum);
+  }
+}
+
+void ISA_NAME(scale_rows)(const float *const *in, int rows, int n, const float *factor, float *const *out) {
+  for (int r = 0; r < rows; r++) {
+    const vfloat by = v_set(factor[r]);
+    int i = 0;
+    for (; i + LANES <= n; i += LANES) v_store(out[r] + i, v_load(in[r] + i) * by);
+    if (i < n) v_store_first(out[r] + i, v_load_first(in[r] + i, n - i) * by, n - i);
   }
 }
 
@@ -144,7 +139,7 @@ void ISA_NAME(unit_row)(const float *in, int n, float *out) {
     vfloat v = v_load_first(in + i, n - i);
     squares = v_fma(v, v, squares);
   }
-  float norm = sqrtf(sum_lanes(squares)), shortest = 1e-12f;
+  float norm = sqrtf(v_sum(squares)), shortest = 1e-12f;
   if (norm < shortest) norm = shortest;
   for (i = 0; i + LANES <= n; i += LANES) v_store(out + i, v_load(in + i) / v_set(norm));
   for (; i < n; i++) out[i] = in[i] / norm;
