@@ -54,7 +54,7 @@ struct layout {
   int key_panels, value_panels; /* of gemm_columns */
   bool masked;                  /* some windows hold tokens that were no neighbours */
   ptrdiff_t logits_stride;
-  size_t token, mask, copies, k, v, q, logits, results, zeros, floats;
+  size_t token[2], mask, copies, k, v, q, logits, results, zeros, floats;
 };
 
 static size_t place(struct layout *l, size_t floats) {
@@ -77,7 +77,7 @@ static struct layout layout_of(const struct kernels *kernels, const struct atten
   l.value_panels = (s->head_size + (int)columns - 1) / (int)columns;
   l.logits_stride = (ptrdiff_t)l.key_panels * kernels->gemm_columns + ALIGNMENT; /* rows fall into different L1 sets */
   _Static_assert(sizeof(int) == sizeof(float), "tokens lie among floats");
-  l.token = place(&l, (size_t)(l.queries > l.keys ? l.queries : l.keys));
+  for (int i = 0; i < 2; i++) l.token[i] = place(&l, (size_t)(l.queries > l.keys ? l.queries : l.keys));
   l.mask = place(&l, l.masked ? 4 * (size_t)l.keys : 0);
   l.copies = place(&l, columns * head_size);
   l.k = place(&l, (size_t)l.key_panels * columns * head_size);
@@ -93,6 +93,10 @@ size_t attention_scratch_bytes(const struct kernels *kernels, const struct atten
   return layout_of(kernels, shape).floats * sizeof(float);
 }
 
+/* The first of n rows that belongs to a row tile. Tiles are nearly equal: 49 rows are 13 + 12 + 12 + 12, not 14 + 14 +
+ * 14 + 7. */
+static int first_of(int row_tile, int n, const struct layout *l) { return (int)((int64_t)row_tile * n / l->row_tiles); }
+
 struct job {
   const struct kernels *kernels;
   struct threads *pool;
@@ -101,64 +105,88 @@ struct job {
   size_t tiles, pieces;
 };
 
-/* One thread's view of the unit that it works on. */
-struct unit {
+/* A unit's place. Units are ordered by image, window, head. */
+struct place {
+  size_t unit, image;
+  int window, head;
+  int *token; /* [queries or keys]: where the window's tokens lie in the image */
+};
+
+/* One thread's work: a unit, and the one that will be fetched into the caches meanwhile. */
+struct worker {
   const struct job *job;
-  size_t image, window;
-  int head;
-  int *token;                           /* [queries or keys]: where the window's tokens lie in the image */
-  bool masked;                          /* this window is */
+  struct place now, next;
+  bool ahead;                           /* there is a next one */
+  int masked;                           /* the window whose mask it is, or -1 */
   float *mask;                          /* [4][keys]: what is added to the logits of a query of each region */
   float *k, *v;                         /* [key_panels][head_size][columns], [value_panels][keys][columns] */
   float *copies, *q, *logits, *results; /* of a panel's keys, of a tile's queries ... */
   float *zeros;                         /* [head_size]: a key beyond the last one */
 };
 
-/* The side of the shift's cut that row (or column) `i` of this window lies on. */
-static bool beyond_cut(int i, int window, int shift, bool last) { return last && shift && i >= window - shift; }
-
-static int region_of(const struct unit *u, int token) {
-  const struct attention_shape *s = u->job->run->shape;
-  int across = u->job->layout.windows_across, down = u->job->layout.windows / across;
-  bool last_y = (int)u->window / across == down - 1, last_x = (int)u->window % across == across - 1;
-  return 2 * beyond_cut(token / s->window_width, s->window_height, s->shift_y, last_y) +
-         beyond_cut(token % s->window_width, s->window_width, s->shift_x, last_x);
+/* The first row and column of a window in the map, before they come around. */
+static int first_row(const struct job *job, int window) {
+  const struct attention_shape *s = job->run->shape;
+  return window / job->layout.windows_across * s->window_height + s->shift_y;
+}
+static int first_column(const struct job *job, int window) {
+  const struct attention_shape *s = job->run->shape;
+  return window % job->layout.windows_across * s->window_width + s->shift_x;
 }
 
-static void enter_window(struct unit *u, size_t image, size_t window) {
-  const struct attention_shape *s = u->job->run->shape;
-  const struct layout *l = &u->job->layout;
-  u->image = image;
-  u->window = window;
-  u->masked = false;
+static void find_tokens(const struct job *job, int window, int *token) {
+  const struct attention_shape *s = job->run->shape;
   if (!s->window_height) {
-    int n = l->queries > l->keys ? l->queries : l->keys;
-    for (int i = 0; i < n; i++) u->token[i] = i;
+    int n = s->queries > s->keys ? s->queries : s->keys;
+    for (int i = 0; i < n; i++) token[i] = i;
     return;
   }
-  int first_y = (int)window / l->windows_across * s->window_height + s->shift_y;
-  int first_x = (int)window % l->windows_across * s->window_width + s->shift_x;
-  int *token = u->token;
   for (int i = 0; i < s->window_height; i++) {
-    int y = first_y + i < s->map_height ? first_y + i : first_y + i - s->map_height;
-    for (int j = 0; j < s->window_width; j++) {
-      int x = first_x + j < s->map_width ? first_x + j : first_x + j - s->map_width;
+    int y = first_row(job, window) + i;
+    if (y >= s->map_height) y -= s->map_height;
+    int x = first_column(job, window);
+    for (int j = 0; j < s->window_width; j++, x++) {
+      if (x >= s->map_width) x -= s->map_width;
       *token++ = y * s->map_width + x;
     }
   }
-  /* Only windows at the map's end are cut: those whose tokens came around. */
-  u->masked = first_y + s->window_height > s->map_height || first_x + s->window_width > s->map_width;
-  if (!u->masked) return;
-  for (int i = 0; i < l->keys; i++) {
-    int region = region_of(u, i);
-    for (int r = 0; r < 4; r++) u->mask[r * l->keys + i] = r == region ? 0 : APART;
+}
+
+static void go_to(const struct job *job, struct place *place, size_t unit) {
+  size_t heads = (size_t)job->run->shape->heads, windows = (size_t)job->layout.windows;
+  int window = (int)(unit / heads % windows);
+  if (window != place->window) find_tokens(job, window, place->token);
+  *place = (struct place){unit, unit / heads / windows, window, (int)(unit % heads), place->token};
+}
+
+/* Only windows at the map's end are cut: those whose tokens came around. */
+static bool is_cut(const struct job *job, int window) {
+  const struct attention_shape *s = job->run->shape;
+  return job->layout.masked && (first_row(job, window) + s->window_height > s->map_height ||
+                                first_column(job, window) + s->window_width > s->map_width);
+}
+
+/* On which sides of the cuts a token of a cut window lies: 0..3. */
+static int region_of(const struct job *job, int window, int token) {
+  const struct attention_shape *s = job->run->shape;
+  int y = first_row(job, window) + token / s->window_width, x = first_column(job, window) + token % s->window_width;
+  return 2 * (y >= s->map_height) + (x >= s->map_width);
+}
+
+static void make_mask(struct worker *w) {
+  int window = w->now.window, keys = w->job->layout.keys;
+  if (w->masked == window) return;
+  w->masked = window;
+  for (int i = 0; i < keys; i++) {
+    int region = region_of(w->job, window, i);
+    for (int r = 0; r < 4; r++) w->mask[r * keys + i] = r == region ? 0 : APART;
   }
 }
 
 /* A query or key as it enters the product: as it is, or a copy at `to` of unit length, rotated. */
-static const float *prepare(const struct unit *u, const float *from, int token, float *to, float *spare) {
-  const struct kernels *kernels = u->job->kernels;
-  const struct attention_shape *s = u->job->run->shape;
+static const float *prepare(const struct worker *w, const float *from, int token, float *to, float *spare) {
+  const struct kernels *kernels = w->job->kernels;
+  const struct attention_shape *s = w->job->run->shape;
   bool rotated = s->rope_cos && token >= s->rope_first;
   if (s->cosine) {
     float *unit = rotated ? spare : to;
@@ -171,30 +199,30 @@ static const float *prepare(const struct unit *u, const float *from, int token, 
   return to;
 }
 
-static void pack_keys(const struct unit *u, const float *k) {
-  const struct attention_run *run = u->job->run;
-  const struct layout *l = &u->job->layout;
-  int head_size = run->shape->head_size, columns = u->job->kernels->gemm_columns;
-  int lanes = u->job->kernels->lanes;
+static void pack_keys(const struct worker *w, const float *k) {
+  const struct attention_run *run = w->job->run;
+  const struct layout *l = &w->job->layout;
+  int head_size = run->shape->head_size, columns = w->job->kernels->gemm_columns;
+  int lanes = w->job->kernels->lanes;
   const float *rows[GEMM_MAX_COLUMNS];
-  float *panel = u->k;
+  float *panel = w->k;
   for (int first = 0; first < l->keys; first += columns, panel += columns * head_size) {
     int count = l->keys - first < columns ? l->keys - first : columns;
     for (int c = 0; c < count; c++) {
-      int token = u->token[first + c];
-      rows[c] = prepare(u, k + token * run->kv_stride, token, u->copies + c * head_size, u->results);
+      int token = w->now.token[first + c];
+      rows[c] = prepare(w, k + token * run->kv_stride, token, w->copies + c * head_size, w->results);
     }
-    for (; count % lanes; count++) rows[count] = u->zeros;
-    u->job->kernels->transpose_panel(rows, count, head_size, panel);
+    for (; count % lanes; count++) rows[count] = w->zeros;
+    w->job->kernels->transpose_panel(rows, count, head_size, panel);
   }
 }
 
-static void pack_values(const struct unit *u, const float *v) {
-  const struct attention_run *run = u->job->run;
-  int keys = u->job->layout.keys, head_size = run->shape->head_size, columns = u->job->kernels->gemm_columns;
+static void pack_values(const struct worker *w, const float *v) {
+  const struct attention_run *run = w->job->run;
+  int keys = w->job->layout.keys, head_size = run->shape->head_size, columns = w->job->kernels->gemm_columns;
   for (int i = 0; i < keys; i++) {
-    const float *from = v + u->token[i] * run->kv_stride;
-    float *to = u->v + (ptrdiff_t)i * columns;
+    const float *from = v + w->now.token[i] * run->kv_stride;
+    float *to = w->v + (ptrdiff_t)i * columns;
     for (int c = 0; c < head_size; c += columns, to += (ptrdiff_t)keys * columns) {
       int count = head_size - c < columns ? head_size - c : columns;
       memcpy(to, from + c, (size_t)count * sizeof(float));
@@ -203,17 +231,41 @@ static void pack_values(const struct unit *u, const float *v) {
   }
 }
 
-static void enter_head(struct unit *u, int head) {
-  const struct attention_run *run = u->job->run;
-  u->head = head;
-  ptrdiff_t offset = (ptrdiff_t)u->image * run->kv_image_stride + (ptrdiff_t)head * run->shape->head_size;
-  pack_keys(u, run->k + offset);
-  pack_values(u, run->v + offset);
+static void pack(struct worker *w) {
+  const struct attention_run *run = w->job->run;
+  ptrdiff_t offset = (ptrdiff_t)w->now.image * run->kv_image_stride + (ptrdiff_t)w->now.head * run->shape->head_size;
+  pack_keys(w, run->k + offset);
+  pack_values(w, run->v + offset);
+  if (is_cut(w->job, w->now.window)) make_mask(w);
+}
+
+enum { LINE = 16 }; /* floats of a cache line */
+
+static void fetch(const float *from, int n) {
+  for (int c = 0; c < n; c += LINE) __builtin_prefetch(from + c, 0, 2);
+}
+
+/* Ask for a row tile's share of the next unit's tokens: they are too far apart for a hardware prefetcher to follow. */
+static void fetch_ahead(const struct worker *w, int row_tile) {
+  const struct attention_run *run = w->job->run;
+  const struct layout *l = &w->job->layout;
+  int d = run->shape->head_size;
+  const ptrdiff_t head = (ptrdiff_t)w->next.head * d, image = (ptrdiff_t)w->next.image;
+  const float *q = run->q + image * run->q_image_stride + head;
+  const float *k = run->k + image * run->kv_image_stride + head;
+  const float *v = run->v + image * run->kv_image_stride + head;
+  for (int i = first_of(row_tile, l->queries, l), end = first_of(row_tile + 1, l->queries, l); i < end; i++) {
+    fetch(q + w->next.token[i] * run->q_stride, d);
+  }
+  for (int i = first_of(row_tile, l->keys, l), end = first_of(row_tile + 1, l->keys, l); i < end; i++) {
+    fetch(k + w->next.token[i] * run->kv_stride, d);
+    fetch(v + w->next.token[i] * run->kv_stride, d);
+  }
 }
 
 /* C[rows, n] = A * B, B in panels. */
-static void multiply(const struct unit *u, struct gemm_tile tile, int n, const float *panels) {
-  const struct kernels *kernels = u->job->kernels;
+static void multiply(const struct worker *w, struct gemm_tile tile, int n, const float *panels) {
+  const struct kernels *kernels = w->job->kernels;
   int columns = kernels->gemm_columns;
   tile.taps = 1;
   tile.upcoming = tile.a[0];
@@ -227,75 +279,79 @@ static void multiply(const struct unit *u, struct gemm_tile tile, int n, const f
 }
 
 /* One tile of queries against the unit's keys and values. */
-static void attend(const struct unit *u, int row_tile) {
-  const struct job *job = u->job;
+static void attend(const struct worker *w, int row_tile) {
+  const struct job *job = w->job;
   const struct attention_run *run = job->run;
   const struct attention_shape *s = run->shape;
   const struct layout *l = &job->layout;
   int d = s->head_size, lanes = job->kernels->lanes, width = s->heads * d;
-  /* Tiles of nearly equal height: 49 rows are 13 + 12 + 12 + 12, not 14 + 14 + 14 + 7. */
-  int first = (int)((int64_t)row_tile * l->queries / l->row_tiles);
-  int rows = (int)((int64_t)(row_tile + 1) * l->queries / l->row_tiles) - first;
+  int first = first_of(row_tile, l->queries, l), rows = first_of(row_tile + 1, l->queries, l) - first;
+
+  float *out = run->out + (ptrdiff_t)w->now.image * s->queries * width + (ptrdiff_t)w->now.head * d;
+  if (w->ahead) fetch_ahead(w, row_tile);
 
   const float *a[GEMM_MAX_ROWS];
   float *to[GEMM_MAX_ROWS], scale[GEMM_MAX_ROWS];
-  struct softmax_rows softmax = {.rows = rows, .columns = l->keys, .x = u->logits, .stride = l->logits_stride};
-  const float *q = run->q + (ptrdiff_t)u->image * run->q_image_stride + (ptrdiff_t)u->head * d;
+  struct softmax_rows softmax = {.rows = rows, .columns = l->keys, .x = w->logits, .stride = l->logits_stride};
+  const float *q = run->q + (ptrdiff_t)w->now.image * run->q_image_stride + (ptrdiff_t)w->now.head * d;
   for (int r = 0; r < rows; r++) {
-    int token = u->token[first + r];
-    to[r] = u->q + r * d;
-    a[r] = prepare(u, q + token * run->q_stride, token, to[r], u->results);
-    scale[r] = s->head_scale ? s->head_scale[u->head] : s->scale;
-    softmax.mask[r] = u->masked ? u->mask + region_of(u, first + r) * l->keys : NULL;
+    int token = w->now.token[first + r];
+    to[r] = w->q + r * d;
+    a[r] = prepare(w, q + token * run->q_stride, token, to[r], w->results);
+    scale[r] = s->head_scale ? s->head_scale[w->now.head] : s->scale;
   }
   /* The copy also keeps apart in L1 what lies a multiple of 4 kB apart. */
   job->kernels->scale_rows(a, rows, d, scale, to);
   for (int r = 0; r < rows; r++) a[r] = to[r];
   /* Whole vectors: logits beyond the last key are 0, softmax expects the room. */
-  struct gemm_tile product = {.rows = rows, .depth = d, .a = a, .c = u->logits, .c_stride = l->logits_stride};
-  multiply(u, product, (l->keys + lanes - 1) / lanes * lanes, u->k);
+  struct gemm_tile product = {.rows = rows, .depth = d, .a = a, .c = w->logits, .c_stride = l->logits_stride};
+  multiply(w, product, (l->keys + lanes - 1) / lanes * lanes, w->k);
 
-  if (s->bias) softmax.bias = s->bias + ((ptrdiff_t)u->head * l->queries + first) * l->keys;
+  if (s->bias) softmax.bias = s->bias + ((ptrdiff_t)w->now.head * l->queries + first) * l->keys;
+  if (is_cut(job, w->now.window)) {
+    for (int r = 0; r < rows; r++) softmax.mask[r] = w->mask + region_of(job, w->now.window, first + r) * l->keys;
+  }
   job->kernels->softmax_rows(&softmax);
 
-  for (int r = 0; r < rows; r++) a[r] = u->logits + r * l->logits_stride;
-  product = (struct gemm_tile){.rows = rows, .depth = l->keys, .a = a, .c = u->results, .c_stride = d};
-  multiply(u, product, d, u->v);
-  float *out = run->out + (ptrdiff_t)u->image * s->queries * width + (ptrdiff_t)u->head * d;
+  for (int r = 0; r < rows; r++) a[r] = w->logits + r * l->logits_stride;
+  product = (struct gemm_tile){.rows = rows, .depth = l->keys, .a = a, .c = w->results, .c_stride = d};
+  multiply(w, product, d, w->v);
   for (int r = 0; r < rows; r++) {
-    a[r] = u->results + r * d;
-    to[r] = out + (ptrdiff_t)u->token[first + r] * width;
+    a[r] = w->results + r * d;
+    to[r] = out + (ptrdiff_t)w->now.token[first + r] * width;
   }
   job->kernels->scale_rows(a, rows, d, softmax.share, to);
 }
 
-/* A piece of the list of tiles, ordered by image, window, head, rows. */
+/* A piece of the list of tiles. */
 static void run_piece(void *context, size_t index, int thread) {
   const struct job *job = context;
   const struct layout *l = &job->layout;
   float *scratch = threads_scratch(job->pool, thread);
-  struct unit u = {.job = job,
-                   .image = SIZE_MAX,
-                   .token = (int *)(void *)(scratch + l->token),
-                   .mask = scratch + l->mask,
-                   .copies = scratch + l->copies,
-                   .k = scratch + l->k,
-                   .v = scratch + l->v,
-                   .q = scratch + l->q,
-                   .logits = scratch + l->logits,
-                   .results = scratch + l->results,
-                   .zeros = scratch + l->zeros};
-  memset(u.zeros, 0, (size_t)job->run->shape->head_size * sizeof(float));
-  size_t heads = (size_t)job->run->shape->heads, row_tiles = (size_t)l->row_tiles, windows = (size_t)l->windows;
-  size_t end = (index + 1) * job->tiles / job->pieces;
-  for (size_t tile = index * job->tiles / job->pieces; tile < end; tile++) {
-    size_t head = tile / row_tiles, window = head / heads, image = window / windows;
-    window %= windows;
-    head %= heads;
-    bool moved = image != u.image || window != u.window;
-    if (moved) enter_window(&u, image, window);
-    if (moved || (int)head != u.head) enter_head(&u, (int)head);
-    attend(&u, (int)(tile % row_tiles));
+  struct worker w = {.job = job,
+                     .now = {.window = -1, .token = (int *)(void *)(scratch + l->token[0])},
+                     .next = {.window = -1, .token = (int *)(void *)(scratch + l->token[1])},
+                     .masked = -1,
+                     .mask = scratch + l->mask,
+                     .copies = scratch + l->copies,
+                     .k = scratch + l->k,
+                     .v = scratch + l->v,
+                     .q = scratch + l->q,
+                     .logits = scratch + l->logits,
+                     .results = scratch + l->results,
+                     .zeros = scratch + l->zeros};
+  memset(w.zeros, 0, (size_t)job->run->shape->head_size * sizeof(float));
+  size_t tiles = (size_t)l->row_tiles;
+  size_t tile = index * job->tiles / job->pieces, end = (index + 1) * job->tiles / job->pieces;
+  for (go_to(job, &w.next, tile / tiles); tile < end;) {
+    struct place done = w.now;
+    w.now = w.next;
+    w.next = done;
+    size_t unit_end = (w.now.unit + 1) * tiles;
+    w.ahead = unit_end < end;
+    if (w.ahead) go_to(job, &w.next, w.now.unit + 1);
+    pack(&w);
+    for (; tile < end && tile < unit_end; tile++) attend(&w, (int)(tile % tiles));
   }
 }
 
