@@ -241,12 +241,15 @@ static void pack(struct worker *w) {
 
 enum { LINE = 16 }; /* floats of a cache line */
 
-static void fetch(const float *from, int n) {
+/* Calls of functions that only fetch ahead have no effect in gcc's eyes and would be left out: inline at all costs. */
+#define FETCH static inline __attribute__((always_inline))
+
+FETCH void fetch(const float *from, int n) {
   for (int c = 0; c < n; c += LINE) __builtin_prefetch(from + c, 0, 2);
 }
 
 /* Ask for a row tile's share of the next unit's tokens: they are too far apart for a hardware prefetcher to follow. */
-static void fetch_ahead(const struct worker *w, int row_tile) {
+FETCH void fetch_ahead(const struct worker *w, int row_tile) {
   const struct attention_run *run = w->job->run;
   const struct layout *l = &w->job->layout;
   int d = run->shape->head_size;
@@ -298,6 +301,7 @@ static void attend(const struct worker *w, int row_tile) {
     int token = w->now.token[first + r];
     to[r] = w->q + r * d;
     a[r] = prepare(w, q + token * run->q_stride, token, to[r], w->results);
+    for (int c = 0; c < d; c += LINE) __builtin_prefetch(out + (ptrdiff_t)token * width + c, 1);
     scale[r] = s->head_scale ? s->head_scale[w->now.head] : s->scale;
   }
   /* The copy also keeps apart in L1 what lies a multiple of 4 kB apart. */
