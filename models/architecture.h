@@ -26,6 +26,9 @@ struct family {
   /* The network whose canonical tensors these are: read off names, shapes and hints. found->name is a member's where
    * one has this network. False when it is not this family. */
   bool (*recognise)(const struct checkpoint *checkpoint, struct architecture *found);
+  /* Whether a checkpoint's network can be the named one, and if so, what its tensors and hints do not tell: heads,
+   * activation, window ... */
+  bool (*adopt)(const struct checkpoint *checkpoint, const struct architecture *named, struct architecture *seen);
   void (*build)(struct plan *plan, const struct architecture *architecture, const struct recipe *recipe);
   /* The recipe when nothing else says one. */
   void (*default_recipe)(const struct architecture *architecture, struct recipe *recipe);

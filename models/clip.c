@@ -280,6 +280,14 @@ static bool recognise(const struct checkpoint *checkpoint, struct architecture *
   return true;
 }
 
+static bool adopt(const struct checkpoint *checkpoint, const struct architecture *named, struct architecture *seen) {
+  const struct config *n = config(named);
+  struct config *c = (struct config *)(void *)&seen->config;
+  if (n->is_resnet != c->is_resnet) return false;
+  if (!n->is_resnet) return vit_adopt(checkpoint, &n->vit, &c->vit);
+  return !memcmp(n->resnet.stages, c->resnet.stages, sizeof n->resnet.stages) && n->resnet.width == c->resnet.width;
+}
+
 static void default_recipe(const struct architecture *a, struct recipe *recipe) {
   const struct config *c = config(a);
   int size = c->is_resnet ? c->resnet.image : c->vit.image;
@@ -297,6 +305,7 @@ static void default_recipe(const struct architecture *a, struct recipe *recipe) 
 const struct family family_clip = {.name = "clip",
                                    .find = find,
                                    .recognise = recognise,
+                                   .adopt = adopt,
                                    .build = build,
                                    .default_recipe = default_recipe,
                                    .member = member};

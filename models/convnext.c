@@ -119,6 +119,11 @@ static const struct tensor *find_conv(const struct checkpoint *checkpoint, const
   return t && t->dimensions == 4 && t->shape[0] > 0 && t->shape[0] <= 1 << 16 ? t : NULL;
 }
 
+static bool same_network(const struct config *a, const struct config *b) {
+  return !memcmp(a->depths, b->depths, sizeof a->depths) && !memcmp(a->widths, b->widths, sizeof a->widths) &&
+         a->response_norm == b->response_norm;
+}
+
 static bool recognise(const struct checkpoint *checkpoint, struct architecture *a) {
   const struct tensor *stem = find_conv(checkpoint, "stem.0.weight");
   if (!stem || stem->shape[1] != 3 || !find_conv(checkpoint, "stages.0.blocks.0.conv_dw.weight")) return false;
@@ -139,13 +144,16 @@ static bool recognise(const struct checkpoint *checkpoint, struct architecture *
   const char *name = c.response_norm ? "convnextv2" : "convnext";
   for (int i = 0; i < MEMBERS; i++) {
     struct config m = config_of(&members[i]);
-    if (!memcmp(m.depths, c.depths, sizeof m.depths) && !memcmp(m.widths, c.widths, sizeof m.widths) &&
-        m.response_norm == c.response_norm)
-      name = members[i].name;
+    if (same_network(&m, &c)) name = members[i].name;
   }
   set_config(a, name, &c);
   a->classes = count_classes(checkpoint, "head.fc.weight");
   return true;
+}
+
+static bool adopt(const struct checkpoint *checkpoint, const struct architecture *named, struct architecture *seen) {
+  (void)checkpoint;
+  return same_network(config(named), config(seen));
 }
 
 static void default_recipe(const struct architecture *a, struct recipe *recipe) {
@@ -162,6 +170,7 @@ static void default_recipe(const struct architecture *a, struct recipe *recipe) 
 const struct family family_convnext = {.name = "convnext",
                                        .find = find,
                                        .recognise = recognise,
+                                       .adopt = adopt,
                                        .build = build,
                                        .default_recipe = default_recipe,
                                        .member = member};

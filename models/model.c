@@ -40,28 +40,28 @@ static int build(struct model *model, struct weights *weights, error *e) {
   return OK;
 }
 
-/* `classes` of a named architecture follow the checkpoint's head. */
-static int choose_architecture(struct architecture *found, const struct checkpoint *checkpoint, const char *arch,
-                               error *e) {
-  struct architecture seen;
-  error ignored;
-  bool recognised = architecture_recognise(checkpoint, &seen, &ignored) == OK;
-  if (!arch) arch = checkpoint->arch;
-  /* A config may call a network by a name that this program does not know: its shapes still tell what it is. */
-  if (arch && architecture_find(arch, found, e) == OK) {
-    if (recognised) found->classes = seen.classes;
-    return OK;
-  }
-  return architecture_recognise(checkpoint, found, e);
-}
-
-/* The architecture asked for, or else what the checkpoint is. */
+/* What the checkpoint is: its tensors tell most, a name (of the user, a config, or the file) the rest. A name given by
+ * the user that does not fit is built all the same, so that everything that is missing gets listed. */
 static int settle_architecture(struct architecture *found, const struct checkpoint *checkpoint, const char *arch,
                                error *e) {
-  struct architecture known;
+  struct architecture named;
+  const char *name = arch ? arch : checkpoint->arch;
+  error ignored;
   /* A wrong --arch is an error; a name in a config may be one that this program does not know. */
-  if (arch && architecture_find(arch, &known, e) != OK) return FAILED;
-  return choose_architecture(found, checkpoint, arch, e);
+  bool known = name && architecture_find(name, &named, arch ? e : &ignored) == OK;
+  if (arch && !known) return FAILED;
+  bool seen = architecture_recognise(checkpoint, found, arch ? &ignored : e) == OK;
+  if (!seen && !known) return FAILED;
+  if (seen && arch && found->family != named.family)
+    return fail(e, "its tensors are those of the %s family (%s), not of %s", found->family->name, found->name, arch);
+  if (seen && known && found->family == named.family && named.family->adopt(checkpoint, &named, found)) {
+    snprintf(found->name, sizeof found->name, "%s", named.name);
+    return OK;
+  }
+  if (seen && !arch) return OK;
+  if (seen) named.classes = found->classes;
+  *found = named;
+  return OK;
 }
 
 static void settle_recipe(const struct architecture *architecture, const struct checkpoint *checkpoint,

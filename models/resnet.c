@@ -251,6 +251,11 @@ static bool recognise(const struct checkpoint *checkpoint, struct architecture *
   return true;
 }
 
+static bool adopt(const struct checkpoint *checkpoint, const struct architecture *named, struct architecture *seen) {
+  (void)checkpoint;
+  return same_network(config(named), config(seen));
+}
+
 static void default_recipe(const struct architecture *a, struct recipe *recipe) {
   bool small = config(a)->small_stem;
   *recipe = (struct recipe){.height = small ? 32 : 224,
@@ -265,6 +270,7 @@ static void default_recipe(const struct architecture *a, struct recipe *recipe) 
 const struct family family_resnet = {.name = "resnet",
                                      .find = find,
                                      .recognise = recognise,
+                                     .adopt = adopt,
                                      .build = build,
                                      .default_recipe = default_recipe,
                                      .member = member};

@@ -304,6 +304,23 @@ static bool recognise(const struct checkpoint *checkpoint, struct architecture *
   return true;
 }
 
+/* The window of a V2 is the name's where no config says it. */
+static bool adopt(const struct checkpoint *checkpoint, const struct architecture *named, struct architecture *seen) {
+  const struct config *n = config(named);
+  struct config c = *config(seen);
+  if (n->v2 != c.v2 || n->width != c.width || memcmp(n->depths, c.depths, sizeof c.depths) != 0) return false;
+  if (c.window == 0) {
+    c.window = n->window;
+    memcpy(c.trained_window, n->trained_window, sizeof c.trained_window);
+  } else if (checkpoint->hints.window == 0 && c.window == n->window) {
+    memcpy(c.trained_window, n->trained_window, sizeof c.trained_window);
+  }
+  if (c.window != n->window) return false;
+  c.image = n->image;
+  set_config(seen, named->name, &c);
+  return true;
+}
+
 static void default_recipe(const struct architecture *a, struct recipe *recipe) {
   int size = config(a)->image > 0 ? config(a)->image : 256;
   *recipe = (struct recipe){.height = size,
@@ -318,6 +335,7 @@ static void default_recipe(const struct architecture *a, struct recipe *recipe) 
 const struct family family_swin = {.name = "swin",
                                    .find = find,
                                    .recognise = recognise,
+                                   .adopt = adopt,
                                    .build = build,
                                    .default_recipe = default_recipe,
                                    .member = member};

@@ -354,6 +354,23 @@ bool vit_read(const struct checkpoint *checkpoint, struct vit *v) {
   return true;
 }
 
+bool vit_adopt(const struct checkpoint *checkpoint, const struct vit *named, struct vit *seen) {
+  struct vit v = *seen;
+  if (!checkpoint->hints.heads) v.transformer.heads = named->transformer.heads;
+  if (!checkpoint->hints.activation[0]) v.transformer.activation = named->transformer.activation;
+  if (v.image == 0) v.image = named->image;
+  /* A fine-tuned checkpoint may see another size, and a converted table may lack the class token's row. */
+  struct vit alike = v;
+  alike.image = named->image;
+  alike.table_prefix = named->table_prefix;
+  alike.transformer.heads = named->transformer.heads;
+  alike.transformer.activation = named->transformer.activation;
+  alike.transformer.qkv_bias = named->transformer.qkv_bias;
+  if (!vit_same(&alike, named) || v.transformer.width % v.transformer.heads) return false;
+  *seen = v;
+  return true;
+}
+
 /* ---- members ---- */
 
 enum variant { PLAIN, DISTILLED, DEIT3, DINOV2, DINOV2_REGISTERS, DINOV3, DINOV3_BIAS, DINOV3_PLUS };
@@ -496,6 +513,10 @@ static bool recognise(const struct checkpoint *checkpoint, struct architecture *
   return true;
 }
 
+static bool adopt(const struct checkpoint *checkpoint, const struct architecture *named, struct architecture *seen) {
+  return vit_adopt(checkpoint, config(named), (struct vit *)(void *)&seen->config);
+}
+
 static const char *member(int i) { return i < MEMBERS ? members[i].name : NULL; }
 
 static void build(struct plan *plan, const struct architecture *a, const struct recipe *recipe) {
@@ -520,6 +541,7 @@ static void default_recipe(const struct architecture *a, struct recipe *recipe) 
 const struct family family_vit = {.name = "vit",
                                   .find = find,
                                   .recognise = recognise,
+                                  .adopt = adopt,
                                   .build = build,
                                   .default_recipe = default_recipe,
                                   .member = member};

@@ -27,6 +27,9 @@ void vit_build(struct plan *plan, const struct vit *v, int classes, const struct
 /* Everything that a checkpoint with patch_embed.proj and blocks.0.attn.qkv tells. False when it is none. */
 bool vit_read(const struct checkpoint *checkpoint, struct vit *v);
 
+/* Whether `seen` can be the network `named`, whose heads and activation it then takes where no config says them. */
+bool vit_adopt(const struct checkpoint *checkpoint, const struct vit *named, struct vit *seen);
+
 /* Sizes by their names: width, depth, heads and hidden channels. */
 struct vit_size {
   const char *name;

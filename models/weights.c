@@ -112,11 +112,32 @@ static struct tensor *find_shaped(struct weights *w, const char *name, int dimen
   return NULL;
 }
 
+/* Index of the first value that is not finite, count when all are. */
+static int64_t first_not_finite(const float *values, int64_t count) {
+  /* x - x is 0 for every finite x: sums of it show whole blocks at once. */
+  enum { BLOCK = 1024 };
+  for (int64_t begin = 0; begin < count; begin += BLOCK) {
+    int64_t end = begin + BLOCK < count ? begin + BLOCK : count;
+    float sum = 0;
+    for (int64_t i = begin; i < end; i++) sum += values[i] - values[i];
+    if (sum == 0) continue;
+    while (begin < end && isfinite(values[begin])) begin++;
+    return begin;
+  }
+  return count;
+}
+
 static bool read_tensor(struct weights *w, const struct tensor *tensor, float *values) {
   error reason;
-  if (tensor_to_float(tensor, values, &reason) == OK) return true;
-  note_failure(w, &reason);
-  return false;
+  int status = tensor_to_float(tensor, values, &reason);
+  int64_t bad = status == OK ? first_not_finite(values, tensor->elements) : tensor->elements;
+  if (bad < tensor->elements) {
+    status =
+        fail(&reason, "tensor \"%s\": value %lld of %lld is %f (weights that overflowed in %s?)", tensor->source_name,
+             (long long)bad, (long long)tensor->elements, (double)values[bad], dtype_name(tensor->dtype));
+  }
+  if (status != OK) note_failure(w, &reason);
+  return status == OK;
 }
 
 /* NAME#0, NAME#1, ... one behind the other along the first axis; their rows must add up to the whole's. */

@@ -26,7 +26,7 @@ def publisher_model(arch):
     import torch
     import torchvision
 
-    if hasattr(torchvision.models, arch):
+    if "resn" in arch and hasattr(torchvision.models, arch):
         model = getattr(torchvision.models, arch)()
         classifier = "fc"
     else:
