@@ -69,8 +69,8 @@ static int lay_out(const struct image *in, const struct recipe *r, struct layout
       }
       break;
     case CROP_SQUASH:
-      layout->width = r->width;
-      layout->height = r->height;
+      layout->width = r->resize ? r->resize : (int)floor(r->width / r->crop_fraction);
+      layout->height = r->resize ? r->resize : (int)floor(r->height / r->crop_fraction);
       break;
     case CROP_CENTER: {
       int width = r->resize ? r->resize : (int)floor(r->width / r->crop_fraction);

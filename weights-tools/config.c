@@ -1,5 +1,6 @@
 #include "weights-tools/config.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,17 @@ int config_take_class_names(struct checkpoint *checkpoint, const struct json *na
     checkpoint->class_names[checkpoint->class_count++] = copy;
   }
   return OK;
+}
+
+int config_set_arch(struct checkpoint *checkpoint, error *e, const char *format, ...) {
+  char name[128];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(name, sizeof name, format, arguments);
+  va_end(arguments);
+  free(checkpoint->arch);
+  checkpoint->arch = copy_string(name, e);
+  return checkpoint->arch ? OK : FAILED;
 }
 
 typedef int reader(struct checkpoint *checkpoint, const struct json *config, error *e);
@@ -60,8 +72,11 @@ static int read_file(struct checkpoint *checkpoint, const char *folder, const ch
 
 int config_read_folder(struct checkpoint *checkpoint, const char *folder, error *e) {
   if (read_file(checkpoint, folder, "config.json", read_model_config, e) != OK) return FAILED;
-  if (checkpoint->has_recipe) return OK;
-  return read_file(checkpoint, folder, "preprocessor_config.json", config_read_preprocessor, e);
+  if (!checkpoint->has_recipe &&
+      read_file(checkpoint, folder, "preprocessor_config.json", config_read_preprocessor, e) != OK)
+    return FAILED;
+  if (checkpoint->has_recipe && (checkpoint->arch || checkpoint->hints.activation[0])) return OK;
+  return read_file(checkpoint, folder, "open_clip_config.json", config_read_open_clip, e);
 }
 
 static int read_recipe(struct checkpoint *checkpoint, const struct json *config, error *e) {

@@ -1,6 +1,7 @@
 /* timm's config.json: {"architecture": "resnet50", "pretrained_cfg": {"input_size": [3, 224, 224], "crop_pct": 0.95,
  * "interpolation": "bicubic", ...}, "label_names": [...]}; older ones have the inner keys outside. */
-#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "weights-tools/config.h"
 
@@ -39,12 +40,31 @@ static int read_recipe(struct recipe *r, const struct json *config, error *e) {
   return recipe_check(r, e);
 }
 
+/* timm's global_pool as a hint. "" is no pooling: what the network does by itself. */
+static int read_pooling(struct hints *hints, const char *pool, error *e) {
+  static const char *const known[] = {"", "avg", "token", "map"};
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+    if (strcmp(known[i], pool) != 0) continue;
+    snprintf(hints->pooling, sizeof hints->pooling, "%s", pool);
+    return OK;
+  }
+  return fail(e, "global_pool \"%.40s\" is not supported: avg, token, map are", pool);
+}
+
+/* What the model was made with beyond its name. */
+static int read_arguments(struct checkpoint *checkpoint, const struct json *config, error *e) {
+  const struct json *arguments = json_get(config, "model_args");
+  const char *pool = json_get_string(arguments, "global_pool"), *activation = json_get_string(arguments, "act_layer");
+  if (!pool) pool = json_get_string(config, "global_pool");
+  if (pool && read_pooling(&checkpoint->hints, pool, e) != OK) return FAILED;
+  return activation ? config_read_activation(&checkpoint->hints, activation, e) : OK;
+}
+
 int config_read_timm(struct checkpoint *checkpoint, const struct json *config, error *e) {
   const struct json *pretrained = json_get(config, "pretrained_cfg");
   if (!pretrained || pretrained->type != JSON_OBJECT) pretrained = config;
-  free(checkpoint->arch);
-  checkpoint->arch = copy_string(json_get_string(config, "architecture"), e);
-  if (!checkpoint->arch) return FAILED;
+  if (config_set_arch(checkpoint, e, "%s", json_get_string(config, "architecture")) != OK) return FAILED;
+  if (read_arguments(checkpoint, config, e) != OK) return FAILED;
   if (is_given(pretrained, "input_size")) {
     if (read_recipe(&checkpoint->recipe, pretrained, e) != OK) return FAILED;
     checkpoint->has_recipe = true;

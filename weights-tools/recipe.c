@@ -42,8 +42,6 @@ int recipe_check(const struct recipe *r, error *e) {
   }
   if (r->resize < 0 || r->resize > 4 * LARGEST_INPUT)
     return fail(e, "a resize to %d pixels is not supported", r->resize);
-  if (r->crop_mode == CROP_SQUASH && r->resize == 0 && r->crop_fraction < 1)
-    return fail(e, "crop mode squash with a crop fraction below 1 is not supported");
   for (int c = 0; c < 3; c++) {
     if (!isfinite(r->mean[c]) || !isfinite(r->std[c]) || !(r->std[c] > 0))
       return fail(e, "mean and std are not three finite numbers, std above 0");

@@ -8,13 +8,15 @@
 
 enum filter { FILTER_NEAREST, FILTER_BILINEAR, FILTER_BICUBIC };
 /* CROP_CENTER: resize the shorter side to floor(size / crop_fraction), cut the centre (timm, torchvision).
- * CROP_SQUASH: resize both sides to the size, whatever the aspect. CROP_NONE: pictures must have the size already. */
+ * CROP_SQUASH: resize both sides so, whatever the aspect, and cut the centre. CROP_NONE: pictures must have the size
+ * already. */
 enum crop_mode { CROP_CENTER, CROP_SQUASH, CROP_NONE };
 
 struct recipe {
   int height, width;    /* of the model's input */
   double crop_fraction; /* timm's crop_pct */
-  int resize;           /* explicit shorter side before the crop (torchvision's resize_size); 0: from crop_fraction */
+  int resize; /* explicit side (the shorter, or both) before the crop (torchvision's resize_size); 0: from crop_fraction
+               */
   enum filter filter;
   enum crop_mode crop_mode;
   float mean[3], std[3]; /* of pixels scaled to [0, 1] */
