@@ -23,6 +23,11 @@ INLINE void outputs(const struct depthwise_rows *d, int y, int x, const int n, c
   int top = y - d->padding, left = x - d->padding, first_ky, end_ky;
   clip(top, KERNEL, d->in_height, &first_ky, &end_ky);
   const int lanes = whole ? LANES : d->channels;
+  /* The row below, soon the kernel's next, for maps that do not lie in L2 as a whole. */
+  if (d->in_width > 2 * OUTPUTS && top + KERNEL < d->in_height) {
+    const float *next = d->in + ((ptrdiff_t)(top + KERNEL) * d->in_width + x) * d->pixel_stride;
+    for (int o = 0; o < n; o++) __builtin_prefetch(next + o * d->pixel_stride);
+  }
   vfloat sum[OUTPUTS];
 #pragma GCC unroll 8
   for (int o = 0; o < n; o++) sum[o] = v_load(d->bias);
