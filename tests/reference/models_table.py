@@ -443,15 +443,23 @@ def open_clip_row(name, weights, tag, half=False, photos=6, config=None, scheme=
 
 
 def open_clip_run(model, x):
-    """Before and after the projection; ResNets' and SigLIP's pooling has none of its own."""
+    """Before and after the projection, which ResNets have inside their attention pool and SigLIP has not."""
     visual = model.visual
-    projected = model.encode_image(x)
-    if getattr(visual, "proj", None) is None:
-        return {"pooled": projected}
-    projection, visual.proj = visual.proj, None
-    pooled = visual(x)
-    visual.proj = projection
-    return {"pooled": pooled, "projected": projected}
+    outputs = {"projected": model.encode_image(x)}
+    if hasattr(visual, "attnpool"):
+        projection, width = visual.attnpool.c_proj, visual.attnpool.c_proj.in_features
+        visual.attnpool.c_proj = nn.Linear(width, width)
+        visual.attnpool.c_proj.weight.data = torch.eye(width)
+        visual.attnpool.c_proj.bias.data.zero_()
+        outputs["pooled"] = visual(x)
+        visual.attnpool.c_proj = projection
+    elif getattr(visual, "proj", None) is not None:
+        projection, visual.proj = visual.proj, None
+        outputs["pooled"] = visual(x)
+        visual.proj = projection
+    else:
+        outputs = {"pooled": outputs["projected"]}
+    return outputs
 
 
 open_clip_row("RN50", "safetensors", "resnet50_clip.openai", config={"quick_gelu": True})
