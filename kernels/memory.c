@@ -90,6 +90,15 @@ int file_open(struct file_view *view, const char *path, error *e) {
   return result;
 }
 
+void file_release(const struct file_view *view, const void *from, size_t size) {
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)from, end = begin + size;
+  uintptr_t first = (uintptr_t)view->bytes, last = first + view->size;
+  if (!view->mapped || begin < first || end > last || end < begin) return;
+  begin = (begin + page - 1) / page * page;
+  end = end / page * page;
+  if (begin < end) madvise((void *)begin, end - begin, MADV_DONTNEED);
+}
+
 void file_close(struct file_view *view) {
   if (view->mapped) munmap((void *)(uintptr_t)view->bytes, view->size);
   *view = (struct file_view){0};

@@ -33,6 +33,9 @@ struct file_view {
 };
 /* Errors read "PATH: reason". A folder, a device or a pipe is an error. An empty file gives size 0. */
 int file_open(struct file_view *view, const char *path, error *e);
+/* A hint that `size` bytes of the view at `from` will not be read again soon: their pages leave this process (not the
+ * page cache). Whatever lies outside the view is let be. */
+void file_release(const struct file_view *view, const void *from, size_t size);
 void file_close(struct file_view *view);
 
 #endif

@@ -136,6 +136,7 @@ static bool read_tensor(struct weights *w, const struct tensor *tensor, float *v
         fail(&reason, "tensor \"%s\": value %lld of %lld is %f (weights that overflowed in %s?)", tensor->source_name,
              (long long)bad, (long long)tensor->elements, (double)values[bad], dtype_name(tensor->dtype));
   }
+  checkpoint_release(w->checkpoint, tensor); /* the file's pages and the packed weights need not both stay */
   if (status != OK) note_failure(w, &reason);
   return status == OK;
 }

