@@ -14,16 +14,16 @@ struct layout {
   int left, top;
 };
 
-/* Python's int(round((size - crop) / 2.0)): halves go to the even number. */
-static int crop_start(int size, int crop) {
+/* Python's int(round((size - crop) / 2.0)): halves go to the even number; or (size - crop) // 2. */
+static int crop_start(int size, int crop, bool at_floor) {
   int difference = size - crop, half = difference / 2;
-  return difference % 2 && half % 2 ? half + 1 : half;
+  return !at_floor && difference % 2 && half % 2 ? half + 1 : half;
 }
 
 /* One axis of CenterCrop: `crop` of `size`, or all of it with black around. */
-static void center(int size, int crop, int *start, int *length, int *place) {
+static void center(int size, int crop, bool at_floor, int *start, int *length, int *place) {
   if (crop <= size) {
-    *start = crop_start(size, crop);
+    *start = crop_start(size, crop, at_floor);
     *length = crop;
     *place = 0;
   } else {
@@ -79,8 +79,8 @@ static int lay_out(const struct image *in, const struct recipe *r, struct layout
       break;
     }
   }
-  center(layout->width, r->width, &layout->part.x, &layout->part.width, &layout->left);
-  center(layout->height, r->height, &layout->part.y, &layout->part.height, &layout->top);
+  center(layout->width, r->width, r->crop_floor, &layout->part.x, &layout->part.width, &layout->left);
+  center(layout->height, r->height, r->crop_floor, &layout->part.y, &layout->part.height, &layout->top);
   return status;
 }
 

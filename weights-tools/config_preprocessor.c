@@ -123,7 +123,7 @@ static int read_sizes(const struct json *p, enum processor kind, struct recipe *
 }
 
 int config_read_preprocessor(struct checkpoint *checkpoint, const struct json *p, error *e) {
-  struct recipe r = {.crop_fraction = 1, .crop_mode = CROP_CENTER};
+  struct recipe r = {.crop_fraction = 1, .crop_mode = CROP_CENTER, .crop_floor = true};
   enum processor kind = CROPPING;
   if (p->type != JSON_OBJECT) return fail(e, "not a JSON object");
   if (find_processor(p, &kind, e) != OK || read_normalisation(p, &r, e) != OK) return FAILED;

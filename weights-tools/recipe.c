@@ -64,6 +64,7 @@ void recipe_write_members(struct json_writer *w, const struct recipe *r) {
   json_string(w, filter_name(r->filter));
   json_key(w, "crop_mode");
   json_string(w, crop_mode_name(r->crop_mode));
+  if (r->crop_floor) json_key(w, "crop_floor"), json_boolean(w, true);
   const float *const triples[] = {r->mean, r->std};
   for (int i = 0; i < 2; i++) {
     json_key(w, i ? "std" : "mean");
@@ -104,6 +105,8 @@ int recipe_read(struct recipe *recipe, const struct json *object, error *e) {
   if (filter_from_name(&r.filter, filter, e) != OK || crop_mode_from_name(&r.crop_mode, mode, e) != OK) return FAILED;
   if (!read_triple(json_get(object, "mean"), r.mean) || !read_triple(json_get(object, "std"), r.std))
     return fail(e, "the recipe's mean or std is not three numbers");
+  const struct json *crop_floor = json_get(object, "crop_floor");
+  r.crop_floor = crop_floor && crop_floor->type == JSON_BOOLEAN && crop_floor->boolean;
   if (recipe_check(&r, e) != OK) return FAILED;
   *recipe = r;
   return OK;
