@@ -29,6 +29,8 @@ struct family {
   /* Whether a checkpoint's network can be the named one, and if so, what its tensors and hints do not tell: heads,
    * activation, window ... */
   bool (*adopt)(const struct checkpoint *checkpoint, const struct architecture *named, struct architecture *seen);
+  /* The hints that a converted file must keep so that recognise() sees the same network; NULL: none. */
+  void (*describe)(const struct architecture *architecture, struct hints *hints);
   void (*build)(struct plan *plan, const struct architecture *architecture, const struct recipe *recipe);
   /* The recipe when nothing else says one. */
   void (*default_recipe)(const struct architecture *architecture, struct recipe *recipe);

@@ -288,6 +288,10 @@ static bool adopt(const struct checkpoint *checkpoint, const struct architecture
   return !memcmp(n->resnet.stages, c->resnet.stages, sizeof n->resnet.stages) && n->resnet.width == c->resnet.width;
 }
 
+static void describe(const struct architecture *a, struct hints *hints) {
+  if (!config(a)->is_resnet) vit_describe(&config(a)->vit, hints);
+}
+
 static void default_recipe(const struct architecture *a, struct recipe *recipe) {
   const struct config *c = config(a);
   int size = c->is_resnet ? c->resnet.image : c->vit.image;
@@ -306,6 +310,7 @@ const struct family family_clip = {.name = "clip",
                                    .find = find,
                                    .recognise = recognise,
                                    .adopt = adopt,
+                                   .describe = describe,
                                    .build = build,
                                    .default_recipe = default_recipe,
                                    .member = member};

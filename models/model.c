@@ -151,6 +151,8 @@ int model_choose_features(struct model *model, const char *name, error *e) {
 
 struct model_info model_info(const struct model *model) {
   struct value_shape features = plan_output_shape(model->plan, OUTPUT_FEATURES);
+  struct hints hints = {0};
+  if (model->architecture.family->describe) model->architecture.family->describe(&model->architecture, &hints);
   return (struct model_info){
       .arch = model->architecture.name,
       .family = model->architecture.family->name,
@@ -160,6 +162,7 @@ struct model_info model_info(const struct model *model) {
       .features = features.height * features.width * features.channels,
       .tokens = features.height * features.width,
       .classes = plan_output_shape(model->plan, OUTPUT_LOGITS).channels,
+      .hints = hints,
       .recipe = model->recipe,
   };
 }

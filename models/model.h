@@ -18,6 +18,7 @@ struct model_info {
   int features;         /* floats of an image's features: tokens * channels */
   int tokens;           /* 1: the features are one vector */
   int classes;          /* of the head; 0: none */
+  struct hints hints;   /* what its tensors do not tell, for a converted file */
   struct recipe recipe; /* the checkpoint's own, else the architecture's default */
 };
 

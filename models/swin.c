@@ -321,6 +321,12 @@ static bool adopt(const struct checkpoint *checkpoint, const struct architecture
   return true;
 }
 
+static void describe(const struct architecture *a, struct hints *hints) {
+  hints->norm_epsilon = config(a)->epsilon;
+  hints->window = config(a)->window;
+  memcpy(hints->trained_window, config(a)->trained_window, sizeof hints->trained_window);
+}
+
 static void default_recipe(const struct architecture *a, struct recipe *recipe) {
   int size = config(a)->image > 0 ? config(a)->image : 256;
   *recipe = (struct recipe){.height = size,
@@ -336,6 +342,7 @@ const struct family family_swin = {.name = "swin",
                                    .find = find,
                                    .recognise = recognise,
                                    .adopt = adopt,
+                                   .describe = describe,
                                    .build = build,
                                    .default_recipe = default_recipe,
                                    .member = member};

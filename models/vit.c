@@ -269,25 +269,41 @@ static int usual_heads(int width, int depth) {
   return width % 64 == 0 ? width / 64 : 1;
 }
 
+static const struct {
+  const char *name;
+  enum activation activation;
+} activations[] = {{"gelu", ACTIVATION_GELU},
+                   {"gelu_tanh", ACTIVATION_GELU_TANH},
+                   {"quick_gelu", ACTIVATION_QUICK_GELU},
+                   {"silu", ACTIVATION_SILU},
+                   {"relu", ACTIVATION_RELU}};
+enum { ACTIVATIONS = sizeof activations / sizeof *activations };
+
 static enum activation activation_named(const char *name) {
-  static const struct {
-    const char *name;
-    enum activation activation;
-  } names[] = {{"gelu_tanh", ACTIVATION_GELU_TANH},
-               {"quick_gelu", ACTIVATION_QUICK_GELU},
-               {"silu", ACTIVATION_SILU},
-               {"relu", ACTIVATION_RELU}};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-    if (!strcmp(names[i].name, name)) return names[i].activation;
+  for (int i = 0; i < ACTIVATIONS; i++) {
+    if (!strcmp(activations[i].name, name)) return activations[i].activation;
   }
   return ACTIVATION_GELU;
 }
 
+static const char *const poolings[] = {
+    [POOL_TOKEN] = "token", [POOL_MEAN] = "avg", [POOL_TOKEN_AND_MEAN] = "token+avg", [POOL_ATTENTION] = "map"};
+
 static enum pooling pooling_named(const char *name, enum pooling usual) {
-  if (!strcmp(name, "token")) return POOL_TOKEN;
-  if (!strcmp(name, "avg")) return POOL_MEAN;
-  if (!strcmp(name, "token+avg")) return POOL_TOKEN_AND_MEAN;
+  for (int i = 0; i < POOL_ATTENTION; i++) {
+    if (!strcmp(name, poolings[i])) return (enum pooling)i;
+  }
   return usual;
+}
+
+void vit_describe(const struct vit *v, struct hints *hints) {
+  hints->heads = v->transformer.heads;
+  hints->norm_epsilon = v->transformer.epsilon;
+  for (int i = 0; i < ACTIVATIONS; i++) {
+    if (activations[i].activation == v->transformer.activation)
+      snprintf(hints->activation, sizeof hints->activation, "%s", activations[i].name);
+  }
+  snprintf(hints->pooling, sizeof hints->pooling, "%s", poolings[v->pooling]);
 }
 
 static void read_tokens(const struct checkpoint *checkpoint, struct vit *v) {
@@ -517,6 +533,8 @@ static bool adopt(const struct checkpoint *checkpoint, const struct architecture
   return vit_adopt(checkpoint, config(named), (struct vit *)(void *)&seen->config);
 }
 
+static void describe(const struct architecture *a, struct hints *hints) { vit_describe(config(a), hints); }
+
 static const char *member(int i) { return i < MEMBERS ? members[i].name : NULL; }
 
 static void build(struct plan *plan, const struct architecture *a, const struct recipe *recipe) {
@@ -542,6 +560,7 @@ const struct family family_vit = {.name = "vit",
                                   .find = find,
                                   .recognise = recognise,
                                   .adopt = adopt,
+                                  .describe = describe,
                                   .build = build,
                                   .default_recipe = default_recipe,
                                   .member = member};

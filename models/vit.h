@@ -30,6 +30,9 @@ bool vit_read(const struct checkpoint *checkpoint, struct vit *v);
 /* Whether `seen` can be the network `named`, whose heads and activation it then takes where no config says them. */
 bool vit_adopt(const struct checkpoint *checkpoint, const struct vit *named, struct vit *seen);
 
+/* What a converted file must tell of it beside its tensors. */
+void vit_describe(const struct vit *v, struct hints *hints);
+
 /* Sizes by their names: width, depth, heads and hidden channels. */
 struct vit_size {
   const char *name;

@@ -154,6 +154,39 @@ TEST(every_family_is_recognised_by_its_tensors) {
   }
 }
 
+TEST(a_converted_file_is_the_same_network) {
+  static const char *const archs[] = {"vit_small_patch16_dinov3_qkvb", "deit_tiny_distilled_patch16_224",
+                                      "convnextv2_atto", "swinv2_tiny_window8_256"};
+  for (size_t i = 0; i < sizeof archs / sizeof *archs; i++) {
+    struct collected c = collect_seeded(archs[i]);
+    const char *path = in_folder("checkpoint.safetensors"), *out = in_folder("converted.safetensors");
+    REQUIRE(write_collected(path, &c));
+    free_collected(&c);
+    struct run run = RUN("convert", path, "-o", out, "--arch", archs[i]);
+    CHECK_MSG(run.exit_code == 0, "%s", run.err);
+    error e = {""};
+    struct model *source = load(path, archs[i], &e), *converted = load(out, NULL, &e);
+    if (!CHECK_MSG(source && converted, "%s: %s", archs[i], e.message)) continue;
+    CHECK_STRING(model_info(converted).arch, archs[i]);
+    float *a = features_of(source), *b = features_of(converted);
+    CHECK_MSG(!memcmp(a, b, (size_t)model_info(source).features * sizeof *a), "%s: other bits", archs[i]);
+    free(a);
+    free(b);
+    model_free(source);
+    model_free(converted);
+  }
+}
+
+TEST(a_window_that_no_tensor_tells_must_be_named) {
+  struct collected c = collect_seeded("swinv2_tiny_window8_256");
+  const char *path = in_folder("checkpoint.safetensors");
+  REQUIRE(write_collected(path, &c));
+  free_collected(&c);
+  struct run run = RUN("inspect", path);
+  CHECK(run.exit_code == 1);
+  CHECK_CONTAINS(run.err, "the window of a Swin V2 is not in its tensors: name the architecture (--arch)");
+}
+
 /* transformers keeps queries, keys and values apart: #0 to #2 are what its table makes of them. */
 TEST(a_split_projection_is_the_fused_one) {
   struct collected c = collect_seeded("vit_tiny_patch16_224"), split = {0};

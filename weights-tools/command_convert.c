@@ -105,6 +105,7 @@ static int add_config(struct metadata *metadata, const struct model_info *info, 
   json_integer(&w, info->classes);
   json_key(&w, "parameters");
   json_integer(&w, info->parameters);
+  hints_write_members(&w, &info->hints);
   json_end_object(&w);
   return add_json(metadata, METADATA_CONFIG, &w, e);
 }

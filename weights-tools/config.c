@@ -99,9 +99,14 @@ static int read_value(struct checkpoint *checkpoint, const struct safetensors *f
   return status == OK ? OK : fail_within(e, "metadata %s", key);
 }
 
+static int read_hints(struct checkpoint *checkpoint, const struct json *config, error *e) {
+  return hints_read(&checkpoint->hints, config, e);
+}
+
 int config_read_metadata(struct checkpoint *checkpoint, const struct safetensors *file, error *e) {
   if (read_value(checkpoint, file, METADATA_RECIPE, read_recipe, e) != OK) return FAILED;
   if (read_value(checkpoint, file, METADATA_CLASS_NAMES, config_take_class_names, e) != OK) return FAILED;
+  if (read_value(checkpoint, file, METADATA_CONFIG, read_hints, e) != OK) return FAILED;
   const char *config = safetensors_metadata(file, METADATA_CONFIG), *arch = safetensors_metadata(file, METADATA_ARCH);
   if (config && !(checkpoint->config_json = copy_string(config, e))) return FAILED;
   if (!arch) return OK;

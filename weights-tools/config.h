@@ -37,6 +37,9 @@ int config_set_arch(struct checkpoint *checkpoint, error *e, const char *format,
  */
 int config_name_vit(struct checkpoint *checkpoint, const char *pattern, int width, int depth, int patch, int image,
                     error *e);
+/* Hints as members of a converted file's configuration, and back. */
+void hints_write_members(struct json_writer *w, const struct hints *hints);
+int hints_read(struct hints *hints, const struct json *config, error *e);
 /* Three numbers into floats. */
 int config_read_triple(const struct json *config, const char *key, float triple[static 3], error *e);
 /* An array of strings as the class names. */
