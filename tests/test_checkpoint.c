@@ -272,7 +272,8 @@ TEST(preprocessor_is_checked) {
       {PROCESSOR("\"size\": 224"), "does not say its image_processor_type"},
       {PROCESSOR("\"image_processor_type\": \"PixtralImageProcessor\""), "\"PixtralImageProcessor\" is not supported"},
       {PROCESSOR(CLIP "\"size\": 224, \"crop_size\": 224"), "does not say its resample"},
-      {PROCESSOR(CLIP "\"size\": 224, \"crop_size\": 224, \"resample\": 1"), "resample 1: interpolation \"lanczos\" is not supported"},
+      {PROCESSOR(CLIP "\"size\": 224, \"crop_size\": 224, \"resample\": 1"),
+       "resample 1: interpolation \"lanczos\" is not supported"},
       {PROCESSOR(CLIP "\"size\": 224, \"resample\": 2"), "crop_size is not"},
       {PROCESSOR(CLIP "\"size\": -1, \"crop_size\": 224, \"resample\": 2"), "size is not"},
       {PROCESSOR(CLIP "\"size\": 224, \"crop_size\": 256, \"resample\": 2"), "crop_size above the size"},
@@ -305,7 +306,7 @@ TEST(recipe_by_the_name_of_a_checkpoint) {
                                  "",
                                  ".",
                                  "resnet50.",
-                                 "resnet50d.a1_in1k",
+                                 "resnet50t.a1_in1k",
                                  "resnet.a1_in1k",
                                  "resnext50.a1_in1k_",
                                  "vit_base_patch16_224.a1_in1k",
@@ -319,7 +320,8 @@ TEST(recipe_from_the_file_name) {
   error e = {""};
   REQUIRE(write_names(in_folder("resnet50.tv2_in1k.safetensors"), NAMES("a")));
   REQUIRE(checkpoint_open(&c, in_folder("resnet50.tv2_in1k.safetensors"), &e) == OK);
-  CHECK(c.has_recipe && c.recipe.height == 176);
+  CHECK(c.has_recipe && c.recipe.height == 176 && c.arch_is_guess);
+  CHECK_STRING(c.arch, "resnet50");
   checkpoint_close(&c);
   mkdir(in_folder("resnet18.a3_in1k"), 0777);
   REQUIRE(write_names(in_folder("resnet18.a3_in1k/model.safetensors"), NAMES("a")));

@@ -194,6 +194,18 @@ TEST(keys_of_what_is_not_needed) {
   }
 }
 
+TEST(keys_of_moco_v3_tell_its_heads) {
+  static const char *const names[] = {"module.base_encoder.cls_token", "module.cls_token"};
+  for (int i = 0; i < 2; i++) {
+    struct checkpoint c;
+    error e = {""};
+    REQUIRE(make_checkpoint(&c, &names[i], 1));
+    c.tensors[0].elements = 384;
+    CHECK(keys_canonicalize(&c, &e) == OK && c.hints.heads == (i ? 0 : 12));
+    checkpoint_close(&c);
+  }
+}
+
 TEST(keys_that_nobody_knows) {
   struct checkpoint c;
   error e = {""};

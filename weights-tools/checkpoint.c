@@ -93,23 +93,6 @@ int tensor_to_float(const struct tensor *tensor, float *destination, error *e) {
   return OK;
 }
 
-void checkpoint_release(const struct checkpoint *checkpoint, const struct tensor *tensor) {
-  const struct storage *storage = checkpoint->storage;
-  for (size_t i = 0; storage && i < storage->count; i++) {
-    struct file_view file = container_bytes(&storage->files[i]);
-    file_release(&file, tensor->data, tensor->bytes);
-  }
-}
-
-static void hash_file(struct sha256 *hash, const struct file_view *file) {
-  enum { STEP = 16 << 20 };
-  for (size_t at = 0; at < file->size; at += STEP) {
-    size_t size = file->size - at < STEP ? file->size - at : STEP;
-    sha256_add(hash, file->bytes + at, size);
-    file_release(file, file->bytes + at, size);
-  }
-}
-
 int checkpoint_sha256(const struct checkpoint *checkpoint, char text[static 65], error *e) {
   const struct storage *storage = checkpoint->storage;
   if (!storage) return fail(e, "no checkpoint is open");
@@ -117,7 +100,7 @@ int checkpoint_sha256(const struct checkpoint *checkpoint, char text[static 65],
   sha256_begin(&hash);
   for (size_t i = 0; i < storage->count; i++) {
     struct file_view file = container_bytes(&storage->files[i]);
-    hash_file(&hash, &file);
+    sha256_add(&hash, file.bytes, file.size);
   }
   sha256_finish(&hash, text);
   return OK;
@@ -150,21 +133,23 @@ static int open_files(struct checkpoint *checkpoint, const struct checkpoint_fil
   return OK;
 }
 
-/* The last part of the path, without its ending, may be the name of a published checkpoint. */
-static int look_up_recipe(struct checkpoint *checkpoint, error *e) {
-  char *name = copy_string(checkpoint->path, e);
-  if (!name) return FAILED;
-  size_t length = strlen(name);
-  while (length > 1 && name[length - 1] == '/') name[--length] = 0;
-  static const char *const suffixes[] = {".safetensors", ".pth", ".pth.tar", ".pt", ".bin"};
-  for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
-    size_t tail = strlen(suffixes[i]);
-    if (length > tail && !strcmp(name + length - tail, suffixes[i])) name[length - tail] = 0;
+/* The last part of the path may be the name of a published checkpoint: what nothing else says comes from that. */
+static int look_up_name(struct checkpoint *checkpoint, error *e) {
+  char *path = copy_string(checkpoint->path, e);
+  if (!path) return FAILED;
+  size_t length = strlen(path);
+  while (length > 1 && path[length - 1] == '/') path[--length] = 0;
+  const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+  if (!checkpoint->has_recipe) checkpoint->has_recipe = recipe_lookup(name, &checkpoint->recipe);
+  char arch[MAX_ARCH];
+  int status = OK;
+  if (!checkpoint->arch && arch_lookup(name, arch)) {
+    checkpoint->arch = copy_string(arch, e);
+    checkpoint->arch_is_guess = true;
+    if (!checkpoint->arch) status = FAILED;
   }
-  const char *slash = strrchr(name, '/');
-  checkpoint->has_recipe = recipe_lookup(slash ? slash + 1 : name, &checkpoint->recipe);
-  free(name);
-  return OK;
+  free(path);
+  return status;
 }
 
 static int read_all(struct checkpoint *checkpoint, const struct checkpoint_files *files, error *e) {
@@ -174,7 +159,7 @@ static int read_all(struct checkpoint *checkpoint, const struct checkpoint_files
     return fail_within(e, "%s", files->paths[0]);
   bool converted = checkpoint->scheme != NULL;
   if (files->folder && !converted && config_read_folder(checkpoint, files->folder, e) != OK) return FAILED;
-  return checkpoint->has_recipe ? OK : look_up_recipe(checkpoint, e);
+  return look_up_name(checkpoint, e);
 }
 
 int checkpoint_open(struct checkpoint *checkpoint, const char *path, error *e) {

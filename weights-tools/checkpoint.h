@@ -40,7 +40,8 @@ struct checkpoint {
   char *path; /* as the user gave it: used in every message */
   struct tensor *tensors;
   size_t count;
-  char *arch;   /* timm's architecture name when metadata or a config says it, else NULL */
+  char *arch;         /* timm's architecture name when metadata, a config or the file's name says it, else NULL */
+  bool arch_is_guess; /* only the file's name says it */
   char *scheme; /* "canonical" (a converted file), "timm", "transformers", "cifar" ...; set by keys_canonicalize() */
   bool has_recipe;
   struct recipe recipe; /* valid when has_recipe */
@@ -55,9 +56,9 @@ struct checkpoint {
  * folder as a model hub lays it out: model.safetensors, or a *.safetensors.index.json with its shards, or one other
  * .safetensors file; without any, the same of pytorch_model.bin, *.bin.index.json and .pth, .pt or .bin; beside an
  * optional config.json and preprocessor_config.json (read as well when the path is that of a model.safetensors, a
- * pytorch_model.bin or an index). A recipe that neither they nor the metadata give comes from recipe_lookup() of the
- * file's or folder's name. Every rule of the format is enforced before a tensor is visible. Names are those of the file
- * until keys_canonicalize(). On failure the checkpoint is empty. */
+ * pytorch_model.bin or an index). A recipe and an architecture that neither they nor the metadata give come from
+ * recipe_lookup() and arch_lookup() of the file's or folder's name. Every rule of the format is enforced before a
+ * tensor is visible. Names are those of the file until keys_canonicalize(). On failure the checkpoint is empty. */
 int checkpoint_open(struct checkpoint *checkpoint, const char *path, error *e);
 /* Keep only the tensors of one part of a file that holds several networks or a trainer's state, those called PART.NAME,
  * as NAME ("teacher", "state_dict.ema"): before keys_canonicalize(). FAILED, listing the parts that there are, when
@@ -66,8 +67,6 @@ int checkpoint_select(struct checkpoint *checkpoint, const char *part, error *e)
 void checkpoint_close(struct checkpoint *checkpoint);
 /* By current (canonical) name; NULL when absent. Binary search: O(log n). */
 struct tensor *checkpoint_find(const struct checkpoint *checkpoint, const char *name);
-/* A hint that the tensor's data will not be read again: its pages need not stay in this process. */
-void checkpoint_release(const struct checkpoint *checkpoint, const struct tensor *tensor);
 /* SHA-256 over the bytes of its file, or of its shards in the order of their names, as hexadecimal digits. FAILED when
  * the checkpoint is not open. */
 int checkpoint_sha256(const struct checkpoint *checkpoint, char text[static 65], error *e);

@@ -235,9 +235,17 @@ static void explain_all(struct checkpoint *checkpoint, const struct vote *chosen
   }
 }
 
+/* MoCo v3's small vision transformer has 12 heads where every other of its width has 6: only its wrapper shows it. */
+static void note_heads(struct checkpoint *checkpoint, const struct vote *chosen) {
+  const struct tensor *token = checkpoint_find(checkpoint, "cls_token");
+  bool is_moco = strstr(chosen->prefix, "base_encoder.") || strstr(chosen->prefix, "momentum_encoder.");
+  if (is_moco && token && token->elements == 384 && !checkpoint->hints.heads) checkpoint->hints.heads = 12;
+}
+
 static int adopt(struct checkpoint *checkpoint, const struct vote *chosen, error *e) {
   if (rename_tensors(checkpoint, chosen, e) != OK || sort_by_name(checkpoint, e) != OK) return FAILED;
   explain_all(checkpoint, chosen);
+  note_heads(checkpoint, chosen);
   checkpoint->scheme = copy_string(chosen->scheme->name, e);
   return checkpoint->scheme ? OK : FAILED;
 }

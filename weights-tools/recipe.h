@@ -19,8 +19,6 @@ struct recipe {
                */
   enum filter filter;
   enum crop_mode crop_mode;
-  bool crop_floor; /* an odd margin is cut at its floor (transformers), else halves go to the even number (torchvision)
-                    */
   float mean[3], std[3]; /* of pixels scaled to [0, 1] */
 };
 
@@ -30,9 +28,15 @@ const char *crop_mode_name(enum crop_mode mode);
 int filter_from_name(enum filter *filter, const char *name, error *e);
 int crop_mode_from_name(enum crop_mode *mode, const char *name, error *e);
 
-/* The recipe of a published checkpoint by its name or its file's name without suffix: timm's "resnet50.a1_in1k",
- * torchvision's "resnet50-0676ba61". False when the name is in no table; an architecture's default is models/'s. */
+/* The recipe of a published checkpoint by its name or its file's name, with or without suffix: timm's
+ * "resnet50.a1_in1k", torchvision's "resnet50-0676ba61", the authors' "dino_vitbase16_pretrain.pth". False when the
+ * name is in no table; an architecture's default is models/'s. */
 bool recipe_lookup(const char *name, struct recipe *recipe);
+
+enum { MAX_ARCH = 64 };
+/* timm's name of the architecture that such a name promises: "vit_base_patch16_224". What the tensors show counts
+ * more. */
+bool arch_lookup(const char *name, char arch[static MAX_ARCH]);
 
 /* {"input": [3, h, w], "crop": f, "resize": n, "interpolation": "bicubic", "crop_mode": "center", "mean": [3], "std":
  * [3]}, as inspect prints it and a converted file keeps it. recipe_read() checks every value. */
