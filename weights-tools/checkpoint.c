@@ -93,6 +93,23 @@ int tensor_to_float(const struct tensor *tensor, float *destination, error *e) {
   return OK;
 }
 
+void checkpoint_release(const struct checkpoint *checkpoint, const struct tensor *tensor) {
+  const struct storage *storage = checkpoint->storage;
+  for (size_t i = 0; storage && i < storage->count; i++) {
+    struct file_view file = container_bytes(&storage->files[i]);
+    file_release(&file, tensor->data, tensor->bytes);
+  }
+}
+
+static void hash_file(struct sha256 *hash, const struct file_view *file) {
+  enum { STEP = 16 << 20 };
+  for (size_t at = 0; at < file->size; at += STEP) {
+    size_t size = file->size - at < STEP ? file->size - at : STEP;
+    sha256_add(hash, file->bytes + at, size);
+    file_release(file, file->bytes + at, size);
+  }
+}
+
 int checkpoint_sha256(const struct checkpoint *checkpoint, char text[static 65], error *e) {
   const struct storage *storage = checkpoint->storage;
   if (!storage) return fail(e, "no checkpoint is open");
@@ -100,7 +117,7 @@ int checkpoint_sha256(const struct checkpoint *checkpoint, char text[static 65],
   sha256_begin(&hash);
   for (size_t i = 0; i < storage->count; i++) {
     struct file_view file = container_bytes(&storage->files[i]);
-    sha256_add(&hash, file.bytes, file.size);
+    hash_file(&hash, &file);
   }
   sha256_finish(&hash, text);
   return OK;

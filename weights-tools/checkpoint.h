@@ -67,6 +67,8 @@ int checkpoint_select(struct checkpoint *checkpoint, const char *part, error *e)
 void checkpoint_close(struct checkpoint *checkpoint);
 /* By current (canonical) name; NULL when absent. Binary search: O(log n). */
 struct tensor *checkpoint_find(const struct checkpoint *checkpoint, const char *name);
+/* A hint that the tensor's data will not be read again: its pages need not stay in this process. */
+void checkpoint_release(const struct checkpoint *checkpoint, const struct tensor *tensor);
 /* SHA-256 over the bytes of its file, or of its shards in the order of their names, as hexadecimal digits. FAILED when
  * the checkpoint is not open. */
 int checkpoint_sha256(const struct checkpoint *checkpoint, char text[static 65], error *e);

@@ -19,6 +19,8 @@ struct recipe {
                */
   enum filter filter;
   enum crop_mode crop_mode;
+  bool crop_floor; /* an odd margin is cut at its floor (transformers), else halves go to the even number (torchvision)
+                    */
   float mean[3], std[3]; /* of pixels scaled to [0, 1] */
 };
 
