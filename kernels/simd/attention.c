@@ -1,5 +1,7 @@
 /* Row kernels of attention: softmax, panels of transposed keys, unit length and rotary positions. */
 #include <math.h>
+#include <stdbool.h>
+#include <string.h>
 
 #include "kernels/simd/math.h"
 #include "kernels/simd/simd_kernels.h"
@@ -67,59 +69,79 @@ void ISA_NAME(transpose_panel)(const float *const *rows, int count, int depth, f
   }
 }
 
-/* The largest lane. */
-V_INLINE float largest_lane(vfloat v) {
-#if defined(ISA_avx512)
-  __m256 half = _mm256_max_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
-#elif defined(ISA_avx2)
-  __m256 half = v;
-#endif
-#if defined(ISA_avx512) || defined(ISA_avx2)
-  __m128 four = _mm_max_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
-  __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
-  return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
-#else
-  float low = v[0] > v[1] ? v[0] : v[1], high = v[2] > v[3] ? v[2] : v[3];
-  return low > high ? low : high;
-#endif
+/* Lane by lane, the larger or the sum. */
+V_INLINE vfloat join(vfloat a, vfloat b, const bool largest) {
+  if (largest) return v_max(a, b);
+  return a + b;
 }
 
-void ISA_NAME(softmax_rows)(struct softmax_rows *s) {
-  const ptrdiff_t n = s->columns, whole = n / LANES * LANES;
-  const int tail = (int)(n - whole);
-  float beyond[LANES] = {0}; /* added to the last vector: its lanes beyond the row become e^-inf = 0 */
-  for (int i = tail; i < LANES; i++) beyond[i] = -INFINITY;
-  for (int r = 0; r < s->rows; r++) {
-    float *x = s->x + r * s->stride;
-    const float *bias = s->bias ? s->bias + r * n : NULL, *mask = s->mask[r];
-    vfloat largest = v_set(-INFINITY);
-    if (bias || mask) {
-      for (ptrdiff_t i = 0; i < whole; i += LANES) {
-        vfloat v = v_load(x + i);
-        if (bias) v += v_load(bias + i);
-        if (mask) v += v_load(mask + i);
-        v_store(x + i, v);
-        largest = v_max(largest, v);
-      }
-    } else {
-      for (ptrdiff_t i = 0; i < whole; i += LANES) largest = v_max(largest, v_load(x + i));
-    }
-    if (tail) {
-      vfloat v = v_load(x + whole) + v_load(beyond);
-      if (bias) v += v_load_first(bias + whole, tail);
-      if (mask) v += v_load_first(mask + whole, tail);
-      v_store(x + whole, v);
+/* The largest or the sum of the lanes of each of `rows` vectors, four vectors at a time: they share the latency of the
+ * steps. lanes[] has room for whole fours. */
+V_INLINE void join_lanes(const vfloat *v, int rows, const bool largest, float *lanes) {
+  for (int r = 0; r < rows; r += 4) {
+    vfloat four[4] = {v[r], v[r + 1], v[r + 2], v[r + 3]};
+    transpose_blocks(four);
+    vfloat joined = join(join(four[0], four[1], largest), join(four[2], four[3], largest), largest);
+#if defined(ISA_avx512)
+    joined = join(joined, _mm512_shuffle_f32x4(joined, joined, 0x4E), largest);
+    joined = join(joined, _mm512_shuffle_f32x4(joined, joined, 0xB1), largest);
+#elif defined(ISA_avx2)
+    joined = join(joined, _mm256_permute2f128_ps(joined, joined, 1), largest);
+#endif
+    memcpy(lanes + r, &joined, 4 * sizeof(float));
+  }
+}
+
+/* Add bias and mask to a row, which ends in a vector of `tail` lanes, or of none. Returns the largest of each lane. */
+V_INLINE vfloat add_to_row(float *x, ptrdiff_t whole, int tail, vfloat beyond, const float *bias, const float *mask) {
+  vfloat largest = v_set(-INFINITY);
+  if (bias || mask) {
+    for (ptrdiff_t i = 0; i < whole; i += LANES) {
+      vfloat v = v_load(x + i);
+      if (bias) v += v_load(bias + i);
+      if (mask) v += v_load(mask + i);
+      v_store(x + i, v);
       largest = v_max(largest, v);
     }
-    const vfloat top = v_set(largest_lane(largest));
+  } else {
+    for (ptrdiff_t i = 0; i < whole; i += LANES) largest = v_max(largest, v_load(x + i));
+  }
+  if (!tail) return largest;
+  vfloat v = v_load(x + whole) + beyond;
+  if (bias) v += v_load_first(bias + whole, tail);
+  if (mask) v += v_load_first(mask + whole, tail);
+  v_store(x + whole, v);
+  return v_max(largest, v);
+}
+
+/* All rows go through each step before the next one, so that no row waits for its own largest value or sum. */
+void ISA_NAME(softmax_rows)(struct softmax_rows *s) {
+  const ptrdiff_t n = s->columns, whole = n / LANES * LANES;
+  const int tail = (int)(n - whole), rows = s->rows;
+  float beyond[LANES] = {0}; /* added to the last vector: its lanes beyond the row become e^-inf = 0 */
+  for (int i = tail; i < LANES; i++) beyond[i] = -INFINITY;
+  const vfloat last = v_load(beyond);
+  vfloat joined[GEMM_MAX_ROWS];
+  float top[GEMM_MAX_ROWS];
+  for (int r = rows; r < GEMM_MAX_ROWS; r++) joined[r] = v_set(0);
+  for (int r = 0; r < rows; r++) {
+    const float *bias = s->bias ? s->bias + r * n : NULL;
+    joined[r] = add_to_row(s->x + r * s->stride, whole, tail, last, bias, s->mask[r]);
+  }
+  join_lanes(joined, rows, true, top);
+  for (int r = 0; r < rows; r++) {
+    float *x = s->x + r * s->stride;
+    const vfloat largest = v_set(top[r]);
     vfloat sum = v_set(0);
     for (ptrdiff_t i = 0; i < n; i += LANES) {
-      vfloat p = v_exp(v_load(x + i) - top);
+      vfloat p = v_exp(v_load(x + i) - largest);
       v_store(x + i, p);
       sum += p;
     }
-    s->share[r] = 1 / v_sum(sum);
+    joined[r] = sum;
   }
+  join_lanes(joined, rows, false, s->share);
+  for (int r = 0; r < rows; r++) s->share[r] = 1 / s->share[r];
 }
 
 void ISA_NAME(scale_rows)(const float *const *in, int rows, int n, const float *factor, float *const *out) {
