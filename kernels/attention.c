@@ -53,7 +53,7 @@ struct layout {
   int row_tiles;                /* of a unit's queries */
   int key_panels, value_panels; /* of gemm_columns */
   bool masked;                  /* some windows hold tokens that were no neighbours */
-  ptrdiff_t logits_stride;
+  ptrdiff_t logits_stride, results_stride;
   size_t token[2], mask, copies, k, v, q, logits, results, zeros, floats;
 };
 
@@ -76,6 +76,7 @@ static struct layout layout_of(const struct kernels *kernels, const struct atten
   l.key_panels = (l.keys + (int)columns - 1) / (int)columns;
   l.value_panels = (s->head_size + (int)columns - 1) / (int)columns;
   l.logits_stride = (ptrdiff_t)l.key_panels * kernels->gemm_columns + ALIGNMENT; /* rows fall into different L1 sets */
+  l.results_stride = (ptrdiff_t)l.value_panels * kernels->gemm_columns;
   _Static_assert(sizeof(int) == sizeof(float), "tokens lie among floats");
   for (int i = 0; i < 2; i++) l.token[i] = place(&l, (size_t)(l.queries > l.keys ? l.queries : l.keys));
   l.mask = place(&l, l.masked ? 4 * (size_t)l.keys : 0);
@@ -84,7 +85,7 @@ static struct layout layout_of(const struct kernels *kernels, const struct atten
   l.v = place(&l, (size_t)l.value_panels * columns * (size_t)l.keys);
   l.q = place(&l, rows * head_size);
   l.logits = place(&l, rows * (size_t)l.logits_stride);
-  l.results = place(&l, rows * head_size);
+  l.results = place(&l, rows * (size_t)l.results_stride);
   l.zeros = place(&l, head_size);
   return l;
 }
@@ -141,13 +142,11 @@ static void find_tokens(const struct job *job, int window, int *token) {
     for (int i = 0; i < n; i++) token[i] = i;
     return;
   }
-  for (int i = 0; i < s->window_height; i++) {
-    int y = first_row(job, window) + i;
-    if (y >= s->map_height) y -= s->map_height;
-    int x = first_column(job, window);
-    for (int j = 0; j < s->window_width; j++, x++) {
-      if (x >= s->map_width) x -= s->map_width;
-      *token++ = y * s->map_width + x;
+  int top = first_row(job, window), left = first_column(job, window);
+  for (int y = top; y < top + s->window_height; y++) {
+    int line = (y < s->map_height ? y : y - s->map_height) * s->map_width;
+    for (int x = left; x < left + s->window_width; x++) {
+      *token++ = line + (x < s->map_width ? x : x - s->map_width);
     }
   }
 }
@@ -183,10 +182,11 @@ static void make_mask(struct worker *w) {
   }
 }
 
-/* A query or key as it enters the product: as it is, or a copy at `to` of unit length, rotated. */
-static const float *prepare(const struct worker *w, const float *from, int token, float *to, float *spare) {
+/* A query or key as it enters the product: as it is, or at `to`, of unit length and rotated. */
+static inline const float *prepare(const struct worker *w, const float *from, int token, float *to, float *spare) {
   const struct kernels *kernels = w->job->kernels;
   const struct attention_shape *s = w->job->run->shape;
+  if (!s->cosine && !s->rope_cos) return from;
   bool rotated = s->rope_cos && token >= s->rope_first;
   if (s->cosine) {
     float *unit = rotated ? spare : to;
@@ -199,11 +199,16 @@ static const float *prepare(const struct worker *w, const float *from, int token
   return to;
 }
 
+/* Products are written in whole vectors: faster, and softmax expects the room. */
+static int whole_vectors(const struct job *job, int n) {
+  int lanes = job->kernels->lanes;
+  return (n + lanes - 1) / lanes * lanes;
+}
+
 static void pack_keys(const struct worker *w, const float *k) {
   const struct attention_run *run = w->job->run;
   const struct layout *l = &w->job->layout;
   int head_size = run->shape->head_size, columns = w->job->kernels->gemm_columns;
-  int lanes = w->job->kernels->lanes;
   const float *rows[GEMM_MAX_COLUMNS];
   float *panel = w->k;
   for (int first = 0; first < l->keys; first += columns, panel += columns * head_size) {
@@ -212,8 +217,9 @@ static void pack_keys(const struct worker *w, const float *k) {
       int token = w->now.token[first + c];
       rows[c] = prepare(w, k + token * run->kv_stride, token, w->copies + c * head_size, w->results);
     }
-    for (; count % lanes; count++) rows[count] = w->zeros;
-    w->job->kernels->transpose_panel(rows, count, head_size, panel);
+    int whole = whole_vectors(w->job, count);
+    for (int c = count; c < whole; c++) rows[c] = w->zeros;
+    w->job->kernels->transpose_panel(rows, whole, head_size, panel);
   }
 }
 
@@ -281,49 +287,54 @@ static void multiply(const struct worker *w, struct gemm_tile tile, int n, const
   }
 }
 
+/* Gather a tile's queries, scaled: side by side, as tokens may lie a multiple of 4 kB apart and collide in L1. */
+static void gather_queries(const struct worker *w, int first, int rows) {
+  const struct attention_run *run = w->job->run;
+  const struct attention_shape *s = run->shape;
+  const float *q = run->q + (ptrdiff_t)w->now.image * run->q_image_stride + (ptrdiff_t)w->now.head * s->head_size;
+  const float *from[GEMM_MAX_ROWS];
+  float *to[GEMM_MAX_ROWS], scale[GEMM_MAX_ROWS];
+  for (int r = 0; r < rows; r++) {
+    int token = w->now.token[first + r];
+    to[r] = w->q + r * s->head_size;
+    from[r] = prepare(w, q + token * run->q_stride, token, to[r], w->results);
+    scale[r] = s->head_scale ? s->head_scale[w->now.head] : s->scale;
+  }
+  w->job->kernels->scale_rows(from, rows, s->head_size, scale, to);
+}
+
 /* One tile of queries against the unit's keys and values. */
 static void attend(const struct worker *w, int row_tile) {
   const struct job *job = w->job;
-  const struct attention_run *run = job->run;
-  const struct attention_shape *s = run->shape;
+  const struct attention_shape *s = job->run->shape;
   const struct layout *l = &job->layout;
-  int d = s->head_size, lanes = job->kernels->lanes, width = s->heads * d;
+  int d = s->head_size, width = s->heads * d;
   int first = first_of(row_tile, l->queries, l), rows = first_of(row_tile + 1, l->queries, l) - first;
-
-  float *out = run->out + (ptrdiff_t)w->now.image * s->queries * width + (ptrdiff_t)w->now.head * d;
+  float *out = job->run->out + (ptrdiff_t)w->now.image * s->queries * width + (ptrdiff_t)w->now.head * d;
   if (w->ahead) fetch_ahead(w, row_tile);
 
   const float *a[GEMM_MAX_ROWS];
-  float *to[GEMM_MAX_ROWS], scale[GEMM_MAX_ROWS];
-  struct softmax_rows softmax = {.rows = rows, .columns = l->keys, .x = w->logits, .stride = l->logits_stride};
-  const float *q = run->q + (ptrdiff_t)w->now.image * run->q_image_stride + (ptrdiff_t)w->now.head * d;
-  for (int r = 0; r < rows; r++) {
-    int token = w->now.token[first + r];
-    to[r] = w->q + r * d;
-    a[r] = prepare(w, q + token * run->q_stride, token, to[r], w->results);
-    for (int c = 0; c < d; c += LINE) __builtin_prefetch(out + (ptrdiff_t)token * width + c, 1);
-    scale[r] = s->head_scale ? s->head_scale[w->now.head] : s->scale;
-  }
-  /* The copy also keeps apart in L1 what lies a multiple of 4 kB apart. */
-  job->kernels->scale_rows(a, rows, d, scale, to);
-  for (int r = 0; r < rows; r++) a[r] = to[r];
-  /* Whole vectors: logits beyond the last key are 0, softmax expects the room. */
+  float *to[GEMM_MAX_ROWS];
+  gather_queries(w, first, rows);
+  for (int r = 0; r < rows; r++) a[r] = w->q + r * d;
   struct gemm_tile product = {.rows = rows, .depth = d, .a = a, .c = w->logits, .c_stride = l->logits_stride};
-  multiply(w, product, (l->keys + lanes - 1) / lanes * lanes, w->k);
+  multiply(w, product, whole_vectors(job, l->keys), w->k);
 
+  struct softmax_rows softmax = {.rows = rows, .columns = l->keys, .x = w->logits, .stride = l->logits_stride};
   if (s->bias) softmax.bias = s->bias + ((ptrdiff_t)w->now.head * l->queries + first) * l->keys;
   if (is_cut(job, w->now.window)) {
     for (int r = 0; r < rows; r++) softmax.mask[r] = w->mask + region_of(job, w->now.window, first + r) * l->keys;
   }
   job->kernels->softmax_rows(&softmax);
 
-  for (int r = 0; r < rows; r++) a[r] = w->logits + r * l->logits_stride;
-  product = (struct gemm_tile){.rows = rows, .depth = l->keys, .a = a, .c = w->results, .c_stride = d};
-  multiply(w, product, d, w->v);
   for (int r = 0; r < rows; r++) {
-    a[r] = w->results + r * d;
     to[r] = out + (ptrdiff_t)w->now.token[first + r] * width;
+    for (int c = 0; c < d; c += LINE) __builtin_prefetch(to[r] + c, 1);
   }
+  for (int r = 0; r < rows; r++) a[r] = w->logits + r * l->logits_stride;
+  product = (struct gemm_tile){.rows = rows, .depth = l->keys, .a = a, .c = w->results, .c_stride = l->results_stride};
+  multiply(w, product, whole_vectors(job, d), w->v);
+  for (int r = 0; r < rows; r++) a[r] = w->results + r * l->results_stride;
   job->kernels->scale_rows(a, rows, d, softmax.share, to);
 }
 
