@@ -75,9 +75,9 @@ void ISA_NAME(layer_norm_row)(const float *in, int channels, const float *gamma,
   if (gamma && residual)
     normalise(in, channels, shift, scale, offset, true, gamma, beta, true, residual, out);
   else if (gamma)
-    normalise(in, channels, shift, scale, offset, true, gamma, beta, false, NULL, out);
+    normalise(in, channels, shift, scale, offset, true, gamma, beta, false, residual, out);
   else if (residual)
-    normalise(in, channels, shift, scale, offset, false, NULL, NULL, true, residual, out);
+    normalise(in, channels, shift, scale, offset, false, gamma, beta, true, residual, out);
   else
-    normalise(in, channels, shift, scale, offset, false, NULL, NULL, false, NULL, out);
+    normalise(in, channels, shift, scale, offset, false, gamma, beta, false, residual, out);
 }
