@@ -42,10 +42,19 @@ static inline vfloat v_load(const float *p) {
 }
 static inline void v_store(float *p, vfloat v) { memcpy(p, &v, sizeof v); }
 
+#if defined(ISA_avx2)
+/* All bits set in the first n lanes. */
+static inline __m256i v_first(int n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+#endif
+
 /* The first n lanes (0 < n < LANES), the others zero; memory beyond them is not touched. */
 static inline vfloat v_load_first(const float *p, int n) {
 #if defined(ISA_avx512)
   return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+#elif defined(ISA_avx2)
+  return _mm256_maskload_ps(p, v_first(n));
 #else
   float lanes[LANES] = {0};
   for (int i = 0; i < n; i++) lanes[i] = p[i];
@@ -55,6 +64,8 @@ static inline vfloat v_load_first(const float *p, int n) {
 static inline void v_store_first(float *p, vfloat v, int n) {
 #if defined(ISA_avx512)
   _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), v);
+#elif defined(ISA_avx2)
+  _mm256_maskstore_ps(p, v_first(n), v);
 #else
   float lanes[LANES];
   v_store(lanes, v);
@@ -128,6 +139,8 @@ static inline vfloat v_abs(vfloat x) { return (vfloat)((vbits)x & 0x7FFFFFFF); }
 static inline vfloat v_keep_first(vfloat v, int n) {
 #if defined(ISA_avx512)
   return _mm512_maskz_mov_ps((__mmask16)((1u << n) - 1), v);
+#elif defined(ISA_avx2)
+  return _mm256_and_ps(v, _mm256_castsi256_ps(v_first(n)));
 #else
   float lanes[LANES];
   v_store(lanes, v);

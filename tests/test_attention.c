@@ -92,14 +92,18 @@ static struct problem *problem_new(struct random *random, const struct attention
   return p;
 }
 
-/* Run into an output of NaN with scratch of NaN. */
+/* Run into an output of NaN with scratch of NaN, and see that nothing beyond that scratch was written. */
 static void run_poisoned(const struct kernels *kernels, struct threads *pool, struct problem *p) {
   error e = {""};
   size_t bytes = attention_scratch_bytes(kernels, &p->shape);
-  CHECK_MSG(threads_reserve_scratch(pool, bytes, &e) == OK, "%s", e.message);
-  for (int t = 0; t < threads_count(pool); t++) memset(threads_scratch(pool, t), 0xFF, bytes);
+  CHECK_MSG(threads_reserve_scratch(pool, bytes + GUARD, &e) == OK, "%s", e.message);
+  for (int t = 0; t < threads_count(pool); t++) memset(threads_scratch(pool, t), 0xFF, bytes + GUARD);
   for (size_t i = 0; i < p->out_floats + 2 * GUARD; i++) p->memory[i] = NAN;
   attention_run(kernels, pool, &p->run);
+  for (int t = 0; t < threads_count(pool); t++) {
+    const unsigned char *beyond = (const unsigned char *)threads_scratch(pool, t) + bytes;
+    for (size_t i = 0; i < GUARD; i++) CHECK(beyond[i] == 0xFF);
+  }
 }
 
 static void check_problem(const struct kernels *kernels, struct threads *pool, struct problem *p) {
