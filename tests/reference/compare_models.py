@@ -6,7 +6,7 @@ the publisher's own preprocessing, and lets `backbones features` do the same fro
 
 Needs torch 2.15, torchvision 0.29, timm 1.0.31, transformers 5.24, open_clip_torch 3.3, safetensors 0.8, and Pillow 12
 (13 filters some pictures in another order). Usage:
-    python tests/reference/compare_models.py [--photos FOLDER_OR_TAR] [--only REGEX] [--list] [--keep DIR]
+    python tests/reference/compare_models.py [--photos FOLDER_OR_TAR] [--count N] [--only REGEX] [--list] [--keep DIR]
 A row passes when the worst error is at most 1e-4 of the largest feature and no cosine is below 0.999999; the program exits
 with 1 when a row fails. --keep leaves the checkpoints, the photos and the features where they can be looked at.
 """
@@ -167,9 +167,11 @@ def run_row(row, photos, folder):
     # The recipe that the checkpoint brings counts; flags only where there is none that says the same.
     arch = flags[:2] if "--arch" in flags else []
     said = json.loads(backbones("inspect", weights, "--json", *arch))
+    if "--input-size" in flags:
+        said["input"][1:] = [recipe.size, recipe.size]
     own_recipe = is_same_recipe(said, recipe)
     if not own_recipe:
-        flags += recipe_flags(recipe)
+        flags = arch + recipe_flags(recipe)
     picked = os.path.join(folder, "photos")
     os.makedirs(picked)
     for path in photos:
@@ -215,6 +217,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", default=os.path.join(ROOT, "..", "shared", "data"), help="a tar of JPEG photos")
     parser.add_argument("--only", default="", help="rows whose name, scheme or container match this pattern")
+    parser.add_argument("--count", type=int, default=6, help="at most so many photos a row (even)")
     parser.add_argument("--list", action="store_true", help="name the rows and stop")
     parser.add_argument("--keep", help="leave every row's files under this folder")
     options = parser.parse_args()
@@ -227,10 +230,12 @@ def main():
     if not PIL.__version__.startswith("12."):
         print(f"Pillow {PIL.__version__} is not the pixel oracle: use 12", file=sys.stderr)
     torch.set_num_threads(2)
+    if options.keep:
+        os.makedirs(options.keep, exist_ok=True)
     scratch = tempfile.mkdtemp(prefix="compare-photos-", dir=options.keep)
     passed = 0
     try:
-        photos = extract_photos(options.photos, scratch, 6)
+        photos = extract_photos(options.photos, scratch, options.count)
         print(COLUMNS.format("model", "names", "container", "input", "features", "width", "error", "cosine", "recipe", ""))
         for row in rows:
             passed += report(row, photos, options.keep)
