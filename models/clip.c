@@ -75,9 +75,10 @@ static void attention_pool(struct plan *plan, const struct clip_resnet *c, value
   int64_t shape[2] = {side * side + 1, width};
   float *table = plan_take(plan, "head", "pos_embed", 2, shape), *positions = NULL;
   error reason;
-  float *resampled = table ? position_resample(table + width, (struct grid){side, side},
-                                               (struct grid){map.height, map.width}, width, &reason)
-                           : NULL;
+  float *resampled = table
+                         ? position_resample(table + width, (struct grid){side, side},
+                                             (struct grid){map.height, map.width}, width, RESAMPLE_ANTIALIASED, &reason)
+                         : NULL;
   size_t pixels = (size_t)map.height * (size_t)map.width;
   if (resampled) positions = allocate(pixels + 1, (size_t)width * sizeof *positions, &reason);
   if (positions) {

@@ -6,15 +6,16 @@
 
 #include "kernels/memory.h"
 
-static double cubic(double x) {
+/* Keys' cubic convolution (1981). */
+static double cubic(double x, double a) {
   x = fabs(x);
-  if (x < 1) return (1.5 * x - 2.5) * x * x + 1;
-  if (x < 2) return ((-0.5 * x + 2.5) * x - 4) * x + 2;
+  if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+  if (x < 2) return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a;
   return 0;
 }
 
 /* The weights [to][from] of one axis. */
-static void axis_weights(int from, int to, double *weights) {
+static void antialiased_weights(int from, int to, double *weights) {
   double scale = (double)from / to, stretch = scale > 1 ? scale : 1, support = 2 * stretch;
   memset(weights, 0, (size_t)from * (size_t)to * sizeof *weights);
   for (int i = 0; i < to; i++, weights += from) {
@@ -22,8 +23,21 @@ static void axis_weights(int from, int to, double *weights) {
     int first = (int)(centre - support + 0.5), end = (int)(centre + support + 0.5);
     if (first < 0) first = 0;
     if (end > from) end = from;
-    for (int j = first; j < end; j++) sum += weights[j] = cubic((j - centre + 0.5) / stretch);
+    for (int j = first; j < end; j++) sum += weights[j] = cubic((j - centre + 0.5) / stretch, -0.5);
     for (int j = first; j < end; j++) weights[j] /= sum;
+  }
+}
+
+static void plain_weights(int from, int to, double *weights) {
+  double scale = (double)from / to;
+  memset(weights, 0, (size_t)from * (size_t)to * sizeof *weights);
+  for (int i = 0; i < to; i++, weights += from) {
+    double centre = scale * (i + 0.5) - 0.5;
+    int left = (int)floor(centre);
+    for (int j = left - 1; j <= left + 2; j++) {
+      int inside = j < 0 ? 0 : j >= from ? from - 1 : j;
+      weights[inside] += cubic(j - centre, -0.75);
+    }
   }
 }
 
@@ -43,7 +57,8 @@ static void apply_weights(const double *weights, int from, int steps, size_t wid
   }
 }
 
-float *position_resample(const float *table, struct grid from, struct grid to, int channels, error *e) {
+float *position_resample(const float *table, struct grid from, struct grid to, int channels, enum resampling resampling,
+                         error *e) {
   size_t c = (size_t)channels, line = (size_t)to.width * c, across = (size_t)from.width * (size_t)to.width;
   float *out = allocate((size_t)to.height, line * sizeof *out, e);
   if (out && from.height == to.height && from.width == to.width) {
@@ -53,6 +68,7 @@ float *position_resample(const float *table, struct grid from, struct grid to, i
   double *weights = allocate((size_t)from.height * (size_t)to.height + across, sizeof *weights, e);
   float *rows = allocate((size_t)from.height, line * sizeof *rows, e);
   if (out && weights && rows) {
+    void (*axis_weights)(int, int, double *) = resampling == RESAMPLE_PLAIN ? plain_weights : antialiased_weights;
     axis_weights(from.width, to.width, weights);
     axis_weights(from.height, to.height, weights + across);
     for (int y = 0; y < from.height; y++)

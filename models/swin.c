@@ -268,6 +268,22 @@ static int find_window(const struct checkpoint *checkpoint, bool v2) {
   return window_of_table(v2 ? t->elements / 2 : t->dimensions == 2 ? t->shape[0] : 0);
 }
 
+/* The window at which a stage's position bias was trained, from its buffer of coordinates [1, 2w - 1, 2w - 1, 2], whose
+ * last is log_spaced(w - 1, trained): 0 where it is the window itself or there is no such buffer. */
+static int find_trained_window(const struct checkpoint *checkpoint, int stage) {
+  char name[64];
+  snprintf(name, sizeof name, "layers.%d.blocks.0.attn.relative_coords_table", stage);
+  const struct tensor *t = checkpoint_find(checkpoint, name);
+  int window = t && t->elements > 0 && t->elements < 1 << 16 ? window_of_table(t->elements / 2) : 0;
+  error ignored;
+  float *table = window > 1 ? allocate((size_t)t->elements, sizeof *table, &ignored) : NULL;
+  double last = table && tensor_to_float(t, table, &ignored) == OK ? (double)table[t->elements - 1] : 0;
+  free(table);
+  double trained = last > 0 ? 8 * (window - 1) / (exp2(3 * last) - 1) + 1 : 0;
+  int rounded = trained > 0 && trained < 4096 ? (int)lround(trained) : 0;
+  return rounded == window ? 0 : rounded;
+}
+
 static bool recognise(const struct checkpoint *checkpoint, struct architecture *a) {
   const struct tensor *patches = checkpoint_find(checkpoint, "patch_embed.proj.weight");
   if (!patches || patches->dimensions != 4 || patches->shape[1] != 3 || patches->shape[0] > 1 << 16) return false;
@@ -285,6 +301,7 @@ static bool recognise(const struct checkpoint *checkpoint, struct architecture *
   c.heads = (int)heads;
   memcpy(c.trained_window, checkpoint->hints.trained_window, sizeof c.trained_window);
   for (int stage = 0; stage < 4; stage++) {
+    if (c.v2 && !checkpoint->hints.window) c.trained_window[stage] = find_trained_window(checkpoint, stage);
     char parent[32];
     snprintf(parent, sizeof parent, "layers.%d.blocks", stage);
     c.depths[stage] = count_modules(checkpoint, parent, "norm1.weight");
@@ -306,13 +323,12 @@ static bool recognise(const struct checkpoint *checkpoint, struct architecture *
 
 /* The window of a V2 is the name's where no config says it. */
 static bool adopt(const struct checkpoint *checkpoint, const struct architecture *named, struct architecture *seen) {
+  (void)checkpoint;
   const struct config *n = config(named);
   struct config c = *config(seen);
   if (n->v2 != c.v2 || n->width != c.width || memcmp(n->depths, c.depths, sizeof c.depths) != 0) return false;
   if (c.window == 0) {
     c.window = n->window;
-    memcpy(c.trained_window, n->trained_window, sizeof c.trained_window);
-  } else if (checkpoint->hints.window == 0 && c.window == n->window) {
     memcpy(c.trained_window, n->trained_window, sizeof c.trained_window);
   }
   if (c.window != n->window) return false;

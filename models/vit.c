@@ -59,7 +59,8 @@ static float *take_positions(struct plan *plan, const struct vit *v, struct grid
   int64_t first = v->table_prefix * width;
   for (int64_t i = 0; prefix && i < first; i++) prefix[i] += table[i];
   error reason;
-  float *positions = position_resample(table + first, (struct grid){side, side}, grid, (int)width, &reason);
+  float *positions = position_resample(table + first, (struct grid){side, side}, grid, (int)width,
+                                       v->plain_resampling ? RESAMPLE_PLAIN : RESAMPLE_ANTIALIASED, &reason);
   if (!positions) plan_give_up(plan, &reason);
   free(table);
   return positions;
@@ -262,6 +263,15 @@ static int token_count(const struct checkpoint *checkpoint, const char *name) {
   return t ? (int)t->shape[t->dimensions - 2] : 0;
 }
 
+/* MoCo v3's files wear the name of its query encoder; both of its sizes have 12 heads (Chen et al. 2021). */
+static bool is_moco(const struct checkpoint *checkpoint) {
+  for (size_t i = 0; i < checkpoint->count; i++) {
+    const struct tensor *t = &checkpoint->tensors[i];
+    if (t->name != t->source_name && strstr(t->source_name, "base_encoder.")) return true;
+  }
+  return false;
+}
+
 static int usual_heads(int width, int depth) {
   for (int i = 0; i < SIZES; i++) {
     if (vit_sizes[i].width == width && vit_sizes[i].depth == depth) return vit_sizes[i].heads;
@@ -299,6 +309,7 @@ static enum pooling pooling_named(const char *name, enum pooling usual) {
 void vit_describe(const struct vit *v, struct hints *hints) {
   hints->heads = v->transformer.heads;
   hints->norm_epsilon = v->transformer.epsilon;
+  hints->plain_resampling = v->plain_resampling;
   for (int i = 0; i < ACTIVATIONS; i++) {
     if (activations[i].activation == v->transformer.activation)
       snprintf(hints->activation, sizeof hints->activation, "%s", activations[i].name);
@@ -317,6 +328,7 @@ static void read_tokens(const struct checkpoint *checkpoint, struct vit *v) {
   if (v->registers && square_side(v->table_tokens - most - v->registers) > 0 &&
       square_side(v->table_tokens - most) == 0 && v->table_prefix)
     v->table_prefix = most + v->registers;
+  v->plain_resampling = checkpoint->hints.plain_resampling;
   v->image = v->table_tokens ? square_side(v->table_tokens - v->table_prefix) * v->patch : 0;
 }
 
@@ -324,7 +336,9 @@ static void read_transformer(const struct checkpoint *checkpoint, struct transfo
   const struct tensor *fc2 = find_shaped(checkpoint, "blocks.0.mlp.fc2.weight", 2);
   const struct tensor *fc1 = find_shaped(checkpoint, "blocks.0.mlp.fc1.weight", 2);
   t->depth = count_modules(checkpoint, "blocks", "norm1.weight");
-  t->heads = checkpoint->hints.heads ? checkpoint->hints.heads : usual_heads(t->width, t->depth);
+  t->heads = checkpoint->hints.heads ? checkpoint->hints.heads
+             : is_moco(checkpoint)   ? 12
+                                     : usual_heads(t->width, t->depth);
   int inner = fc2 ? (int)fc2->shape[1] : 4 * t->width;
   bool halves = checkpoint_find(checkpoint, "blocks.0.mlp.fc1.weight#0") != NULL;
   t->split_gate = have(checkpoint, "blocks.0.mlp.fc1_g.weight");

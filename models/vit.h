@@ -13,6 +13,7 @@ struct vit {
   int image;                   /* pixels along the side that the published checkpoint sees */
   int table_tokens;            /* of the position table, prefix included; 0: none */
   int table_prefix;            /* of its tokens that stand before the patches' */
+  bool plain_resampling;       /* of the table, to another grid: without antialiasing */
   int registers;               /* tokens between the class token and the patches */
   bool class_token, distilled; /* distilled: a second such token with a head of its own (DeiT) */
   bool patch_bias, norm_pre;

@@ -31,6 +31,7 @@ struct hints {
   int heads;             /* of attention, in every block */
   double norm_epsilon;   /* of layer norms */
   char activation[16];   /* "gelu", "gelu_tanh", "quick_gelu", "silu", "relu" */
+  bool plain_resampling; /* position tables are resampled without antialiasing (transformers' DINOv2) */
   char pooling[16];      /* of the features: "token", "avg", "token+avg", "map" (attention pooling) */
   int window;            /* Swin: tokens along a window's side */
   int trained_window[4]; /* Swin v2: each stage's window when the position bias was trained; 0: window */

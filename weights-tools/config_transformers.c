@@ -187,6 +187,7 @@ static int read_vit(struct checkpoint *checkpoint, const struct json *config, co
   const char *activation = json_get_string(vision, "hidden_act");
   if (config_read_activation(hints, activation ? activation : d->activation, e) != OK) return FAILED;
   if (read_epsilon(hints, vision, d->epsilon, e) != OK) return FAILED;
+  hints->plain_resampling = !strcmp(d->model_type, "dinov2");
   bool is_joined = !strncmp(d->model_type, "dinov2", 6) && json_get(config, "architectures") && is_classifier(config);
   snprintf(hints->pooling, sizeof hints->pooling, "%s", is_joined ? "token+avg" : d->pooling);
   if (config_name_vit(checkpoint, d->arch, width, depth, patch, image, e) != OK) return FAILED;

@@ -8,6 +8,7 @@ void hints_write_members(struct json_writer *w, const struct hints *hints) {
   if (hints->norm_epsilon > 0) json_key(w, "norm_epsilon"), json_number(w, hints->norm_epsilon);
   if (hints->activation[0]) json_key(w, "activation"), json_string(w, hints->activation);
   if (hints->pooling[0]) json_key(w, "pooling"), json_string(w, hints->pooling);
+  if (hints->plain_resampling) json_key(w, "plain_resampling"), json_boolean(w, true);
   if (!hints->window) return;
   json_key(w, "window"), json_integer(w, hints->window);
   json_key(w, "trained_window");
@@ -46,6 +47,8 @@ int hints_read(struct hints *hints, const struct json *config, error *e) {
   if (json_get(config, "norm_epsilon") &&
       !(json_get_number(config, "norm_epsilon", &h.norm_epsilon) && h.norm_epsilon > 0 && h.norm_epsilon < 1))
     return fail(e, "norm_epsilon is not within (0, 1)");
+  const struct json *plain = json_get(config, "plain_resampling");
+  h.plain_resampling = plain && plain->type == JSON_BOOLEAN && plain->boolean;
   const char *activation = json_get_string(config, "activation"), *pooling = json_get_string(config, "pooling");
   if (activation && config_read_activation(&h, activation, e) != OK) return FAILED;
   if (pooling && strlen(pooling) >= sizeof h.pooling) return fail(e, "pooling \"%.40s\" is not known", pooling);

@@ -96,11 +96,12 @@ def backbones(*arguments):
 
 def is_same_recipe(found, wanted):
     """Whether the recipe that `inspect` prints prepares pictures as the publisher's transform does."""
-    if found["input"][1:] != [wanted.size, wanted.size] or found["crop_mode"] != wanted.mode:
+    mode = "squash" if wanted.mode == "resize-crop" else wanted.mode
+    if found["input"][1:] != [wanted.size, wanted.size] or found["crop_mode"] != mode:
         return False
     if found["interpolation"] != wanted.filter:
         return False
-    if wanted.mode == "center":
+    if wanted.mode != "squash":
         resize = found.get("resize") or int(wanted.size / found["crop"])
         if resize != wanted.resize:
             return False
