@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/pool.h"
 #include "models/plan_internal.h"
 
 static float *copy_floats(struct plan *plan, const float *from, size_t count) {
@@ -101,18 +102,12 @@ value plan_max_pool(struct plan *plan, value in, const char *name, int kernel, i
   return plan_append(plan, name, (struct op){.kind = OP_MAX_POOL, .in = in, .shape = shape}, to);
 }
 
-static int pooled_size(int pixels, int kernel, int stride, bool ceil) {
-  if (pixels < kernel && !ceil) return 0;
-  int steps = pixels > kernel ? (pixels - kernel + (ceil ? stride - 1 : 0)) / stride : 0;
-  return steps + 1;
-}
-
 value plan_average_pool(struct plan *plan, value in, const char *name, int kernel, int stride, bool ceil) {
   struct value_shape from = plan_shape(plan, in);
   struct op op = {
       .kind = OP_AVERAGE_POOL, .in = in, .shape = {.kernel = kernel, .stride = stride, .groups = 1}, .ceil = ceil};
-  struct value_shape to = {pooled_size(from.height, kernel, stride, ceil),
-                           pooled_size(from.width, kernel, stride, ceil), from.channels};
+  struct value_shape to = {average_pool_size(from.height, kernel, stride, ceil),
+                           average_pool_size(from.width, kernel, stride, ceil), from.channels};
   return plan_append(plan, name, op, to);
 }
 

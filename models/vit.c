@@ -263,15 +263,6 @@ static int token_count(const struct checkpoint *checkpoint, const char *name) {
   return t ? (int)t->shape[t->dimensions - 2] : 0;
 }
 
-/* MoCo v3's files wear the name of its query encoder; both of its sizes have 12 heads (Chen et al. 2021). */
-static bool is_moco(const struct checkpoint *checkpoint) {
-  for (size_t i = 0; i < checkpoint->count; i++) {
-    const struct tensor *t = &checkpoint->tensors[i];
-    if (t->name != t->source_name && strstr(t->source_name, "base_encoder.")) return true;
-  }
-  return false;
-}
-
 static int usual_heads(int width, int depth) {
   for (int i = 0; i < SIZES; i++) {
     if (vit_sizes[i].width == width && vit_sizes[i].depth == depth) return vit_sizes[i].heads;
@@ -336,9 +327,7 @@ static void read_transformer(const struct checkpoint *checkpoint, struct transfo
   const struct tensor *fc2 = find_shaped(checkpoint, "blocks.0.mlp.fc2.weight", 2);
   const struct tensor *fc1 = find_shaped(checkpoint, "blocks.0.mlp.fc1.weight", 2);
   t->depth = count_modules(checkpoint, "blocks", "norm1.weight");
-  t->heads = checkpoint->hints.heads ? checkpoint->hints.heads
-             : is_moco(checkpoint)   ? 12
-                                     : usual_heads(t->width, t->depth);
+  t->heads = checkpoint->hints.heads ? checkpoint->hints.heads : usual_heads(t->width, t->depth);
   int inner = fc2 ? (int)fc2->shape[1] : 4 * t->width;
   bool halves = checkpoint_find(checkpoint, "blocks.0.mlp.fc1.weight#0") != NULL;
   t->split_gate = have(checkpoint, "blocks.0.mlp.fc1_g.weight");
