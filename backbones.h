@@ -67,7 +67,7 @@ struct backbones_image {
   ptrdiff_t stride;
 };
 
-/* Load a checkpoint (a .safetensors file, or a folder with config.json and safetensors) and prepare it to run.
+/* Load a checkpoint (a .safetensors or .pth file, or a folder with config.json and either) and prepare it to run.
  * `options` may be NULL. Returns NULL with error->message set on failure. */
 BACKBONES_API backbones *backbones_load(const char *path, const struct backbones_options *options,
                                         struct backbones_error *error);

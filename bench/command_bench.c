@@ -23,7 +23,8 @@ struct run {
   struct json_writer *w; /* NULL: a table only */
 };
 
-static const char default_archs[] = "resnet18,resnet50,resnext50_32x4d,wide_resnet50_2";
+static const char default_archs[] =
+    "resnet50,convnext_tiny,vit_base_patch16_224,swin_tiny_patch4_window7_224,vit_base_patch32_clip_224";
 
 static int read_list(const struct arguments *arguments, const char *name, long long high, int *list, size_t *count,
                      error *e) {
@@ -206,6 +207,10 @@ static int bench_all(struct run *run, error *e) {
 }
 
 static int run_command(const struct arguments *arguments, error *e) {
+  if (option_given(arguments, "--list")) {
+    for (int i = 0; architecture_name(i); i++) printf("%s\n", architecture_name(i));
+    return OK;
+  }
   struct run run;
   int status = read_options(arguments, &run, e);
   if (status != OK) return status;
@@ -228,12 +233,13 @@ static int run_command(const struct arguments *arguments, error *e) {
 }
 
 static const struct option options[] = {
-    {"--arch", 'a', "A,...", "architectures, with seeded weights (default: a ResNet of each kind)"},
+    {"--arch", 'a', "A,...", "architectures, with seeded weights (default: one of each family)"},
     {"--weights", 'w', "WEIGHTS", "a checkpoint instead"},
     {"--batch", 'b', "N,...", "batch sizes (default 1,16)"},
     {"--threads", 't', "N,...", "numbers of threads (default 1 and all)"},
     {"--seconds", 's', "S", "time for each row (default 2)"},
     {"--gemm", 0, NULL, "matrix products of ResNet-50's and ViT-B's layers instead of models"},
+    {"--list", 0, NULL, "print the names of all architectures instead"},
     {"--out", 'o', "FILE", "write the JSON object to FILE as well"},
     {"--json", 0, NULL, "print one JSON object instead of a table"},
     {0},

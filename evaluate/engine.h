@@ -34,7 +34,7 @@ struct engine_request {
 /* The options that every such command shares, and their reading into a request. */
 #define ENGINE_OPTIONS                                                                                    \
   {"--weights", 'w', "WEIGHTS",                                                                           \
-   "a .safetensors file, a converted file, a folder as hubs lay it out,\n"                                \
+   "a .safetensors or .pth file, a converted file, a folder as hubs lay it out,\n"                        \
    "or seeded:ARCH for random weights"},                                                                  \
       {"--arch", 0, "NAME", "the architecture, when the checkpoint does not tell"},                       \
       {"--state-dict", 0, "NAME", "which of several networks in one .pth file: teacher, model_ema, ..."}, \

@@ -20,17 +20,33 @@ const char *architecture_name(int i) {
   return NULL;
 }
 
+static size_t common_beginning(const char *a, const char *b) {
+  size_t n = 0;
+  while (a[n] && a[n] == b[n]) n++;
+  return n;
+}
+
+/* The names that begin like `name` for longest. */
+static void list_alike(const char *name, char *list, size_t size) {
+  size_t longest = 0, used = 0;
+  for (int i = 0; architecture_name(i); i++) {
+    size_t n = common_beginning(name, architecture_name(i));
+    if (n > longest) longest = n;
+  }
+  for (int i = 0; architecture_name(i) && used + MAX_ARCH_NAME + 2 < size; i++) {
+    if (common_beginning(name, architecture_name(i)) < longest) continue;
+    used += (size_t)snprintf(list + used, size - used, used ? ", %s" : "%s", architecture_name(i));
+  }
+}
+
 int architecture_find(const char *name, struct architecture *found, error *e) {
   for (int f = 0; f < FAMILIES; f++) {
     *found = (struct architecture){.family = families[f]};
     if (families[f]->find(name, found)) return OK;
   }
-  char known[1024] = "";
-  size_t used = 0;
-  for (int i = 0; architecture_name(i) && used < sizeof known - 64; i++) {
-    used += (size_t)snprintf(known + used, sizeof known - used, i ? ", %s" : "%s", architecture_name(i));
-  }
-  return fail(e, "unknown architecture %.60s (known: %s)", name, known);
+  char alike[600] = "";
+  list_alike(name, alike, sizeof alike);
+  return fail(e, "unknown architecture %.60s (like it: %s; `backbones bench --list` names all)", name, alike);
 }
 
 int architecture_recognise(const struct checkpoint *checkpoint, struct architecture *found, error *e) {

@@ -240,9 +240,10 @@ const struct command command_convert = {
     .usage = "WEIGHTS -o FILE",
     .summary = "checkpoint to canonical names and folded batch norms",
     .details =
-        "Reads a .safetensors file or a folder as hubs lay it out, in the names of timm, torchvision, transformers\n"
-        "or the CIFAR ResNets, and writes one safetensors file with timm's names. Batch norms are folded into the\n"
-        "convolutions; architecture, preprocessing and class names go into the file's metadata. Tensors that the\n"
+        "Reads a .safetensors or .pth file or a folder as hubs lay it out, in the names of timm, torchvision,\n"
+        "transformers, open_clip or the authors, and writes one safetensors file with timm's names. Batch norms are\n"
+        "folded into the convolutions; architecture, preprocessing and class names go into the file's metadata. "
+        "Tensors that the\n"
         "architecture has no place for are listed and left out; a missing one is an error.",
     .options = options,
     .least = 1,

@@ -204,7 +204,8 @@ const struct command command_inspect = {
     .summary = "what a checkpoint is: architecture, size, preprocessing",
     .details =
         "Prints the architecture, whose names the tensors have, dtypes, parameters, GFLOPs, the width of the features\n"
-        "and the preprocessing recipe of a .safetensors file or a folder as hubs lay it out.",
+        "and the preprocessing recipe of a .safetensors or .pth file or a folder as hubs\n"
+        "lay it out.",
     .options = options,
     .least = 1,
     .most = 1,
