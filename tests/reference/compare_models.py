@@ -154,7 +154,7 @@ def distinct(rows):
     return np.abs(centred).max() > 1e-3 * np.abs(rows).max()
 
 
-def run_row(row, photos, folder):
+def run_row(row, photos, folder, converted):
     case = row.build(row)
     photos = photos[: row.photos]
     theirs = publisher_outputs(case, photos)
@@ -181,6 +181,13 @@ def run_row(row, photos, folder):
     for kind, expected in theirs.items():
         ours = our_features(weights, kind, flags, picked, os.path.join(folder, "features"))
         results.append(compare(kind, ours, expected))
+    if converted:
+        kind, expected = next(iter(theirs.items()))
+        path = os.path.join(folder, "converted.safetensors")
+        backbones("convert", weights, "-o", path, *arch)
+        flags = flags[2:] if arch else flags  # a converted file says it itself
+        ours = our_features(path, kind, flags, picked, os.path.join(folder, "features"))
+        results.append(compare("converted", ours, expected)._replace(kind="converted"))
     return results, recipe.size, "own" if own_recipe else "flags"
 
 
@@ -188,14 +195,14 @@ def passes(c):
     return c.error <= WORST_ERROR and c.cosine >= SMALLEST_COSINE
 
 
-def report(row, photos, keep):
+def report(row, photos, keep, converted):
     """Print a row; True when it passed."""
     begin = time.time()
     folder = os.path.join(keep, row.name) if keep else tempfile.mkdtemp(prefix="compare-models-")
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
     try:
-        results, size, recipe = run_row(row, photos, folder)
+        results, size, recipe = run_row(row, photos, folder, converted)
     except Exception as e:
         if not isinstance(e, RuntimeError):
             traceback.print_exc()
@@ -221,6 +228,7 @@ def main():
     parser.add_argument("--count", type=int, default=6, help="at most so many photos a row (even)")
     parser.add_argument("--list", action="store_true", help="name the rows and stop")
     parser.add_argument("--keep", help="leave every row's files under this folder")
+    parser.add_argument("--converted", action="store_true", help="convert each checkpoint, and compare the result too")
     options = parser.parse_args()
     rows = [r for r in ROWS if re.search(options.only, f"{r.name} {r.scheme} {r.container}")]
     if options.list:
@@ -239,7 +247,7 @@ def main():
         photos = extract_photos(options.photos, scratch, options.count)
         print(COLUMNS.format("model", "names", "container", "input", "features", "width", "error", "cosine", "recipe", ""))
         for row in rows:
-            passed += report(row, photos, options.keep)
+            passed += report(row, photos, options.keep, options.converted)
     finally:
         shutil.rmtree(scratch)
     print(f"{len(rows)} models: {passed} pass, {len(rows) - passed} fail")
