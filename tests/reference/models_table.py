@@ -439,13 +439,14 @@ def open_clip_row(name, weights, tag, half=False, photos=6, config=None, scheme=
 
         return Case(model, open_clip_run, transform, recipe_of_it, save)
 
-    row(tag, scheme, weights if "." not in weights else "." + weights.split(".")[-1], build, photos)
+    containers = {"safetensors": "hub", "bin": "hub, .bin"}
+    row(tag, scheme, containers.get(weights, ".pt"), build, photos)
 
 
 def open_clip_run(model, x):
     """Before and after the projection, which ResNets have inside their attention pool and SigLIP has not."""
     visual = model.visual
-    outputs = {"projected": model.encode_image(x)}
+    outputs = {"pooled": None, "projected": model.encode_image(x)}
     if hasattr(visual, "attnpool"):
         projection, width = visual.attnpool.c_proj, visual.attnpool.c_proj.in_features
         visual.attnpool.c_proj = nn.Linear(width, width)
