@@ -40,6 +40,8 @@ int attention_check(const struct attention_shape *s, error *e) {
   if ((s->window_height || s->window_width) && check_windows(s, e) != OK) return FAILED;
   if (s->bias && s->queries != s->keys)
     return fail(e, "attention: a bias for %d queries and %d keys", s->queries, s->keys);
+  if (s->relative_bias && (s->bias || !s->window_height))
+    return fail(e, "attention: a relative bias beside another or without windows");
   if (!s->rope_cos != !s->rope_sin) return fail(e, "attention: rotary positions need both a cosine and a sine");
   if (s->rope_cos && (s->head_size % 2 || s->queries != s->keys || s->rope_first < 0 || s->rope_first > s->keys))
     return fail(e, "attention: rotary positions from token %d on of %d queries and %d keys, heads of %d channels",
@@ -54,7 +56,7 @@ struct layout {
   int key_panels, value_panels; /* of gemm_columns */
   bool masked;                  /* some windows hold tokens that were no neighbours */
   ptrdiff_t logits_stride, results_stride;
-  size_t token[2], mask, copies, k, v, q, logits, results, zeros, floats;
+  size_t token[2], mask, copies, k, v, q, logits, bias, results, zeros, floats;
 };
 
 static size_t place(struct layout *l, size_t floats) {
@@ -85,6 +87,7 @@ static struct layout layout_of(const struct kernels *kernels, const struct atten
   l.v = place(&l, (size_t)l.value_panels * columns * (size_t)l.keys);
   l.q = place(&l, rows * head_size);
   l.logits = place(&l, rows * (size_t)l.logits_stride);
+  l.bias = place(&l, s->relative_bias ? rows * (size_t)l.keys : 0);
   l.results = place(&l, rows * (size_t)l.results_stride);
   l.zeros = place(&l, head_size);
   return l;
@@ -122,6 +125,7 @@ struct worker {
   float *mask;                          /* [4][keys]: what is added to the logits of a query of each region */
   float *k, *v;                         /* [key_panels][head_size][columns], [value_panels][keys][columns] */
   float *copies, *q, *logits, *results; /* of a panel's keys, of a tile's queries ... */
+  float *bias;                          /* [gemm_rows][keys]: a tile's relative bias, spread */
   float *zeros;                         /* [head_size]: a key beyond the last one */
 };
 
@@ -303,6 +307,22 @@ static void gather_queries(const struct worker *w, int first, int rows) {
   w->job->kernels->scale_rows(from, rows, s->head_size, scale, to);
 }
 
+/* A tile's rows of the relative bias: a line of keys is a run of a line of offsets. */
+static const float *spread_bias(const struct worker *w, int first, int rows) {
+  const struct attention_shape *s = w->job->run->shape;
+  int height = s->window_height, width = s->window_width, line = 2 * width - 1;
+  const float *offsets = s->relative_bias + (ptrdiff_t)w->now.head * (2 * height - 1) * line;
+  float *to = w->bias;
+  for (int r = first; r < first + rows; r++) {
+    int y = r / width, x = r % width;
+    for (int key_y = 0; key_y < height; key_y++, to += width) {
+      const float *from = offsets + (key_y - y + height - 1) * line + width - 1 - x;
+      memcpy(to, from, (size_t)width * sizeof *to);
+    }
+  }
+  return w->bias;
+}
+
 /* One tile of queries against the unit's keys and values. */
 static void attend(const struct worker *w, int row_tile) {
   const struct job *job = w->job;
@@ -321,6 +341,7 @@ static void attend(const struct worker *w, int row_tile) {
   multiply(w, product, whole_vectors(job, l->keys), w->k);
 
   struct softmax_rows softmax = {.rows = rows, .columns = l->keys, .x = w->logits, .stride = l->logits_stride};
+  if (s->relative_bias) softmax.bias = spread_bias(w, first, rows);
   if (s->bias) softmax.bias = s->bias + ((ptrdiff_t)w->now.head * l->queries + first) * l->keys;
   if (is_cut(job, w->now.window)) {
     for (int r = 0; r < rows; r++) softmax.mask[r] = w->mask + region_of(job, w->now.window, first + r) * l->keys;
@@ -353,6 +374,7 @@ static void run_piece(void *context, size_t index, int thread) {
                      .v = scratch + l->v,
                      .q = scratch + l->q,
                      .logits = scratch + l->logits,
+                     .bias = scratch + l->bias,
                      .results = scratch + l->results,
                      .zeros = scratch + l->zeros};
   memset(w.zeros, 0, (size_t)job->run->shape->head_size * sizeof(float));

@@ -21,6 +21,9 @@ struct attention_shape {
   const float *head_scale; /* [heads] */
   bool cosine;             /* q and k are divided by max(their 2-norm, 1e-12) first (Swin v2) */
   const float *bias;       /* [heads, n, n] added to logits, n: tokens of a window; or NULL */
+  /* The same by the key's offset from the query, [heads, 2 window_height - 1, 2 window_width - 1], the offset of no
+   * step in the middle: much smaller for large windows, a little slower for small ones. Or NULL. */
+  const float *relative_bias;
   /* Rotary positions (Su et al. 2021, by halves as DINOv3): of tokens [rope_first, keys), [tokens, head_size] each:
    * x * cos + rotate_half(x) * sin, where rotate_half(x) = (-x[d/2..d), x[0..d/2)); NULL: none. q, k alike. */
   const float *rope_cos, *rope_sin;

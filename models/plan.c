@@ -20,6 +20,7 @@ static void release_op(struct op *op) {
   if (op->attention) {
     free((float *)op->attention->head_scale);
     free((float *)op->attention->bias);
+    free((float *)op->attention->relative_bias);
     free((float *)op->attention->rope_cos);
     free((float *)op->attention->rope_sin);
     free(op->attention);

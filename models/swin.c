@@ -24,9 +24,19 @@ enum { HIDDEN_BIAS = 512 /* channels of V2's position network */ };
 
 /* ---- position bias ---- */
 
-/* [heads, n, n] from a table [(2w - 1)^2, heads] of relative positions: row dy + w - 1, column dx + w - 1, of the query
- * relative to the key. */
-static float *spread_bias(const float *table, int window, int heads, error *e) {
+/* A table [(2w - 1)^2, heads] of relative positions has row dy + w - 1, column dx + w - 1 for the query's offset from
+ * the key; attention wants [heads] of them, and the key's offset from the query. */
+static float *turn_table(const float *table, int window, int heads, error *e) {
+  size_t offsets = (size_t)(2 * window - 1) * (size_t)(2 * window - 1);
+  float *turned = allocate((size_t)heads, offsets * sizeof *turned, e);
+  for (size_t h = 0; turned && h < (size_t)heads; h++) {
+    for (size_t i = 0; i < offsets; i++) turned[h * offsets + i] = table[(offsets - 1 - i) * (size_t)heads + h];
+  }
+  return turned;
+}
+
+/* The same for every pair of a window's tokens, [heads, n, n]. */
+static float *spread_table(const float *table, int window, int heads, error *e) {
   int n = window * window, side = 2 * window - 1;
   float *bias = allocate((size_t)heads * (size_t)n, (size_t)n * sizeof *bias, e), *to = bias;
   for (int h = 0; bias && h < heads; h++) {
@@ -38,6 +48,17 @@ static float *spread_bias(const float *table, int window, int heads, error *e) {
     }
   }
   return bias;
+}
+
+/* Pairs are faster to add for the usual windows of 7 and 8; for those of 24 they would outweigh the network. */
+static void set_bias(struct plan *plan, struct attention_shape *shape, const float *table, int window, int heads) {
+  enum { LARGEST_SPREAD = 8 };
+  error reason = {""};
+  if (window <= LARGEST_SPREAD)
+    shape->bias = spread_table(table, window, heads, &reason);
+  else
+    shape->relative_bias = turn_table(table, window, heads, &reason);
+  if (!shape->bias && !shape->relative_bias) plan_give_up(plan, &reason);
 }
 
 static double log_spaced(int offset, int window) {
@@ -125,8 +146,7 @@ static value window_attention(struct plan *plan, const struct config *c, value x
                                   .scale = (float)(1 / sqrt(width / heads)),
                                   .cosine = c->v2};
   float *table = bias_table(plan, c, attn, stage, window, heads);
-  error reason = {""};
-  if (table && !(shape.bias = spread_bias(table, window, heads, &reason))) plan_give_up(plan, &reason);
+  if (table) set_bias(plan, &shape, table, window, heads);
   free(table);
   if (c->v2) shape.head_scale = head_scale(plan, attn, heads);
   return plan_attention(plan, attn, (struct attention_inputs){projected, projected, projected, 0, width, 2 * width},

@@ -53,7 +53,13 @@ static struct problem *problem_new(struct random *random, const struct attention
   size_t n = s->window_height ? (size_t)(s->window_height * s->window_width) : keys;
   if (!(variants & HEAD_SCALE)) s->scale = 1 / sqrtf((float)s->head_size);
   if (variants & HEAD_SCALE) s->head_scale = p->head_scale = random_floats(random, (size_t)s->heads, 5);
-  if (variants & BIAS) s->bias = p->bias = random_floats(random, (size_t)s->heads * n * n, 2);
+  size_t offsets = s->window_height ? (size_t)((2 * s->window_height - 1) * (2 * s->window_width - 1)) : 0;
+  bool relative = offsets > 0 && random_between(random, 0, 1);
+  if (variants & BIAS) p->bias = random_floats(random, (size_t)s->heads * (relative ? offsets : n * n), 2);
+  if (relative)
+    s->relative_bias = p->bias;
+  else
+    s->bias = p->bias;
   s->cosine = variants & COSINE;
   if (variants & ROPE) {
     s->rope_first = random_between(random, 0, s->keys < 5 ? s->keys : 5);
@@ -366,6 +372,8 @@ TEST(attention_of_senseless_shapes_is_refused) {
   refuse(s, "shifted by 1x-1");
   s = (struct attention_shape){.heads = 1, .head_size = 4, .queries = 1, .keys = 5, .bias = some};
   refuse(s, "a bias for 1 queries and 5 keys");
+  s = (struct attention_shape){.heads = 1, .head_size = 4, .queries = 5, .keys = 5, .relative_bias = some};
+  refuse(s, "a relative bias beside another or without windows");
   s = (struct attention_shape){.heads = 1, .head_size = 4, .queries = 5, .keys = 5, .rope_cos = some};
   refuse(s, "both a cosine and a sine");
   s.rope_sin = some;

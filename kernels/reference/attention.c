@@ -69,6 +69,11 @@ static void attend(const struct attention_run *run, int image, int head, int que
     for (int c = 0; c < d; c++) logit += w->q[c] * w->k[c];
     logit *= scale;
     if (s->bias) logit += (double)s->bias[((ptrdiff_t)head * n + row) * n + other];
+    if (s->relative_bias) {
+      int width = s->window_width, line = 2 * width - 1;
+      int dy = other / width - row / width + s->window_height - 1, dx = other % width - row % width + width - 1;
+      logit += (double)s->relative_bias[((ptrdiff_t)head * (2 * s->window_height - 1) + dy) * line + dx];
+    }
     if (apart) logit -= 100;
     w->p[key] = logit;
     largest = fmax(largest, logit);
