@@ -85,13 +85,13 @@ float *position_resample(const float *table, struct grid from, struct grid to, i
 }
 
 void position_rotary(struct grid grid, int head_size, double temperature, float *cosines, float *sines) {
-  int quarter = head_size / 4;
+  int quarter = head_size / 4, half = head_size / 2;
   for (int y = 0; y < grid.height; y++) {
     for (int x = 0; x < grid.width; x++) {
       double at[2] = {2 * (y + 0.5) / grid.height - 1, 2 * (x + 0.5) / grid.width - 1};
       for (int j = 0; j < head_size; j++) {
         int i = j % (2 * quarter);
-        double period = pow(temperature, 2.0 * (i % quarter) / (head_size / 2));
+        double period = pow(temperature, 2.0 * (i % quarter) / half);
         double angle = 2 * acos(-1) * at[i / quarter] / period;
         *cosines++ = (float)cos(angle);
         *sines++ = (float)sin(angle);

@@ -121,7 +121,7 @@ static value window_attention(struct plan *plan, const struct config *c, value x
                               bool shifted) {
   char attn[MAX_NAME], qkv[MAX_NAME], norm[MAX_NAME];
   struct value_shape map = plan_shape(plan, x);
-  int width = map.channels, heads = c->heads << stage;
+  int width = map.channels, heads = c->heads << stage, head_size = width / heads;
   int window = map.height < c->window ? map.height : c->window;
   if (map.height != map.width && window < c->window) window = c->window; /* refused below */
   if (map.height % window || map.width % window)
@@ -136,14 +136,14 @@ static value window_attention(struct plan *plan, const struct config *c, value x
   value projected = plan_linear(plan, x, plan_tensor_name(qkv, attn, "qkv"), 3 * width, fusion);
   free(bias);
   struct attention_shape shape = {.heads = heads,
-                                  .head_size = width / heads,
+                                  .head_size = head_size,
                                   .window_height = window,
                                   .window_width = window,
                                   .map_height = map.height,
                                   .map_width = map.width,
                                   .shift_y = shift,
                                   .shift_x = shift,
-                                  .scale = (float)(1 / sqrt(width / heads)),
+                                  .scale = (float)(1 / sqrt(head_size)),
                                   .cosine = c->v2};
   float *table = bias_table(plan, c, attn, stage, window, heads);
   if (table) set_bias(plan, &shape, table, window, heads);
