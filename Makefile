@@ -109,7 +109,7 @@ fuzz: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/bin/%)
 	@for t in $(FUZZ_TARGETS); do \
 	  mkdir -p $(BUILD)/fuzz/corpus/$$t; echo "$$t:"; \
 	  $(BUILD)/fuzz/bin/$$t -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 \
-	    -artifact_prefix=$(BUILD)/fuzz/$$t- $(BUILD)/fuzz/corpus/$$t $(wildcard tests/fixtures/*) 2>$(BUILD)/fuzz/$$t.log \
+	    -artifact_prefix=$(BUILD)/fuzz/$$t- $(BUILD)/fuzz/corpus/$$t $(wildcard tests/fixtures/*/.) 2>$(BUILD)/fuzz/$$t.log \
 	    || { tail -40 $(BUILD)/fuzz/$$t.log; exit 1; }; \
 	  grep -E "number_of_executed_units|peak_rss" $(BUILD)/fuzz/$$t.log; \
 	done
