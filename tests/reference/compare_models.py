@@ -30,13 +30,14 @@ import numpy as np
 import PIL
 import PIL.Image
 import torch
+import transformers
 
 from models_table import ROWS
 
 WORST_ERROR, SMALLEST_COSINE = 1e-4, 0.999999
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.normpath(os.path.join(HERE, "..", ".."))
-COLUMNS = "{:<46} {:<13} {:<12} {:>5} {:<9} {:>6} {:>9} {:>12} {:<7} {}"
+COLUMNS = "{:<58} {:<13} {:<12} {:>5} {:<9} {:>6} {:>9} {:>12} {:<7} {}"
 
 Comparison = collections.namedtuple("Comparison", "kind width error cosine")
 
@@ -76,10 +77,10 @@ def publisher_outputs(case, photos):
         with PIL.Image.open(path) as image:
             images.append(case.transform(image.convert("RGB")))
     results = collections.defaultdict(list)
-    model = case.model.eval().to(case.dtype)
+    model = case.model.eval()
     with torch.inference_mode():
         for image in images:
-            for kind, values in case.run(model, image[None].to(case.dtype)).items():
+            for kind, values in case.run(model, image[None]).items():
                 results[kind].append(values[0].flatten().double().numpy())
     return {kind: np.stack(rows) for kind, rows in results.items()}
 
@@ -158,7 +159,6 @@ def run_row(row, photos, folder, converted):
     case = row.build(row)
     photos = photos[: row.photos]
     theirs = publisher_outputs(case, photos)
-    case.model.to(torch.float32)
     weights = case.save(folder)
     recipe, flags = case.recipe, list(case.flags)
     del case
@@ -233,12 +233,14 @@ def main():
     rows = [r for r in ROWS if re.search(options.only, f"{r.name} {r.scheme} {r.container}")]
     if options.list:
         for row in rows:
-            print(f"{row.name:<46} {row.scheme:<13} {row.container}")
+            print(f"{row.name:<58} {row.scheme:<13} {row.container}")
         print(f"{len(rows)} models")
         return 0
     if not PIL.__version__.startswith("12."):
         print(f"Pillow {PIL.__version__} is not the pixel oracle: use 12", file=sys.stderr)
     torch.set_num_threads(2)
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
     if options.keep:
         os.makedirs(options.keep, exist_ok=True)
     scratch = tempfile.mkdtemp(prefix="compare-photos-", dir=options.keep)

@@ -1,5 +1,7 @@
 """The models that compare_models.py compares: one row a published checkpoint, all families, schemes and containers."""
-from functools import partial
+import argparse
+import json
+import os
 
 import torch
 import torch.nn as nn
@@ -132,7 +134,7 @@ row("convnext_base_1k_384", "ConvNeXt", ".pth",
     timm_named("convnext_base.fb_in1k", names.facebook_convnext, "convnext_base_1k_384.pth",
                squash(384, "bicubic", IMAGENET), wrap=nested("model")))
 row("vicregl convnext_small_alpha0.9", "VICRegL", ".pth",
-    timm_named("convnext_small", lambda m: names.facebook_convnext(m), "convnext_small_alpha0.9.pth", imagenet_224,
+    timm_named("convnext_small", names.facebook_convnext, "convnext_small_alpha0.9.pth", imagenet_224,
                num_classes=0))
 row("convnextv2_tiny_1k_224_ema", "ConvNeXt V2", ".pt",
     timm_named("convnextv2_tiny.fcmae_ft_in1k", names.facebook_convnext, "convnextv2_tiny_1k_224_ema.pt", imagenet_224,
@@ -237,8 +239,6 @@ row("deit_3_small_224_1k", "DeiT III", ".pth",
 
 def dino_checkpoint(state):
     """What DINO's training leaves: a student and a teacher, each a body and a head, and what they were called with."""
-    import argparse
-
     student = {"module.backbone." + k: v * 0.9 for k, v in state.items()}
     teacher = {"backbone." + k: v for k, v in state.items()}
     width = state["cls_token"].shape[-1]
@@ -421,8 +421,6 @@ def open_clip_row(name, weights, tag, half=False, photos=6, config=None, scheme=
             if "." in weights:
                 return save_pth(state, weights)(folder)
             from safetensors.torch import save_file
-            import json
-            import os
 
             path = os.path.join(folder, tag)
             os.makedirs(path)

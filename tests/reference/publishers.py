@@ -1,5 +1,4 @@
 """How each publisher builds, runs, prepares pictures for and saves a network: what models_table.py's rows are made of."""
-import argparse
 import collections
 import json
 import os
@@ -29,7 +28,6 @@ class Case:
     recipe: Recipe  # what `transform` does
     save: Callable  # folder -> path to give to --weights
     flags: list = field(default_factory=list)  # what no checkpoint of this kind can say
-    dtype: torch.dtype = torch.float32
 
 
 @dataclass
@@ -77,17 +75,6 @@ def save_pth(nested, name, legacy=False):
     return save
 
 
-def save_safetensors(state, name="model.safetensors"):
-    from safetensors.torch import save_file
-
-    def save(folder):
-        path = os.path.join(folder, name)
-        save_file({k: v.contiguous() for k, v in state().items()}, path)
-        return path
-
-    return save
-
-
 # ---- timm ----
 
 
@@ -96,7 +83,9 @@ def timm_run(model, x):
     pooled = model.forward_head(tokens, pre_logits=True)
     outputs = {"pooled": pooled}
     if model.num_classes > 0 and not isinstance(model.get_classifier(), nn.Identity):
-        kind = "projected" if "clip" in (model.pretrained_cfg.get("architecture") or "") else "logits"
+        config = model.pretrained_cfg  # a CLIP tower's head is its projection, until it is fine-tuned to classes
+        is_projection = "clip" in config["architecture"] and "_ft_" not in (config.get("tag") or "")
+        kind = "projected" if is_projection else "logits"
         outputs[kind] = model.forward_head(tokens)
     return outputs
 
@@ -144,9 +133,9 @@ def timm_hub(name, size=None, config=None, run=timm_run, weights="safetensors", 
     return build
 
 
-def timm_named(name, state, container_name, recipe, legacy=False, run=timm_run, flags=(), wrap=lambda s: s, extra=dict,
-               size=None, **arguments):
-    """timm's network under names that another repository publishes: state(model) -> {published name: tensor}."""
+def timm_named(name, state, file, recipe, legacy=False, run=timm_run, wrap=lambda s: s, extra=dict, size=None, **arguments):
+    """timm's network in a file under names that another repository publishes: state(model) -> {published name: tensor}
+    and `extra` ones, wrap() as its training wrote them. `size`: position tables are resampled to it after saving."""
 
     def build(row):
         import timm
@@ -158,11 +147,7 @@ def timm_named(name, state, container_name, recipe, legacy=False, run=timm_run, 
             published = {k: v.clone() for k, v in published.items()}
             model.set_input_size(img_size=size)
         transform, what = recipe
-        if container_name.endswith(".safetensors"):
-            save = save_safetensors(lambda: published, container_name)
-        else:
-            save = save_pth(lambda: wrap(published), container_name, legacy)
-        return Case(model, run, transform, what, save, list(flags))
+        return Case(model, run, transform, what, save_pth(lambda: wrap(published), file, legacy))
 
     return build
 
@@ -198,10 +183,7 @@ def torchvision_pth(name, weights, head="fc", legacy=False):
 
 # ---- transformers ----
 
-PUBLISHED_PROCESSORS = {"pil": ""}
-
-
-def transformers_folder(make, processor, run, rename=None, flags=(), fraction=None):
+def transformers_folder(make, processor, run, rename=None):
     """save_pretrained()'s folder. `processor`: (class of the PIL-backed image processor, what its file says, the name
     that the publisher's file carries)."""
 
@@ -225,7 +207,7 @@ def transformers_folder(make, processor, run, rename=None, flags=(), fraction=No
                 json.dump({"image_processor_type": published, **settings}, file, indent=2)
             return path
 
-        return Case(model, run, transform, processor_recipe(preprocess, settings), save, list(flags))
+        return Case(model, run, transform, processor_recipe(preprocess, settings), save)
 
     return build
 
