@@ -83,8 +83,8 @@ def timm_run(model, x):
     pooled = model.forward_head(tokens, pre_logits=True)
     outputs = {"pooled": pooled}
     if model.num_classes > 0 and not isinstance(model.get_classifier(), nn.Identity):
-        config = model.pretrained_cfg  # a CLIP tower's head is its projection, until it is fine-tuned to classes
-        is_projection = "clip" in config["architecture"] and "_ft_" not in (config.get("tag") or "")
+        # A CLIP tower's head is its projection, until it is fine-tuned to classes.
+        is_projection = "clip" in model.pretrained_cfg["architecture"] and model.num_classes not in (1000, 11821, 21841)
         kind = "projected" if is_projection else "logits"
         outputs[kind] = model.forward_head(tokens)
     return outputs
