@@ -110,7 +110,7 @@ def timm_hub(name, size=None, config=None, run=timm_run, weights="safetensors", 
 
         model = create(lambda: timm.create_model(name, pretrained=False, **arguments))
         model.pretrained_cfg.update(config or {})
-        saved = {k: v.clone() for k, v in model.state_dict().items()} if size else None
+        saved = model.state_dict() if size else None
         transform, recipe = timm_transform(model, size)
 
         def save(folder):
@@ -125,8 +125,7 @@ def timm_hub(name, size=None, config=None, run=timm_run, weights="safetensors", 
 
         flags = []
         if size:
-            if hasattr(model, "set_input_size"):
-                model.set_input_size(img_size=size)
+            model.set_input_size(img_size=size)  # makes a new table: `saved` keeps the old one
             flags = ["--input-size", str(size)]
         return Case(model, run, transform, recipe, save, flags)
 
@@ -143,9 +142,8 @@ def timm_named(name, state, file, recipe, legacy=False, run=timm_run, wrap=lambd
         model = create(lambda: timm.create_model(name, pretrained=False, **arguments))
         published = dict(state(model))
         published.update(extra())
-        if size and hasattr(model, "set_input_size"):
-            published = {k: v.clone() for k, v in published.items()}
-            model.set_input_size(img_size=size)
+        if size:
+            model.set_input_size(img_size=size)  # makes a new table: what is published keeps the old one
         transform, what = recipe
         return Case(model, run, transform, what, save_pth(lambda: wrap(published), file, legacy))
 
