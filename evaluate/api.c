@@ -159,7 +159,7 @@ int backbones_image_decode(const void *bytes, size_t size, struct backbones_imag
 }
 
 void backbones_image_free(struct backbones_image *image) {
-  struct image decoded = {(uint8_t *)(uintptr_t)image->rgb, image->width, image->height};
+  struct image decoded = {.rgb = (uint8_t *)(uintptr_t)image->rgb};
   image_free(&decoded);
   *image = (struct backbones_image){0};
 }

@@ -227,7 +227,7 @@ static int classify_all(struct run *run, error *e) {
                                   .count = run->dataset.count,
                                   .batch = run->batch,
                                   .logits = true,
-                                  .limits = {.max_pixels = DEFAULT_MAX_PIXELS},
+                                  .decode = {.max_pixels = DEFAULT_MAX_PIXELS},
                                   .progress = !run->quiet && run->dataset.count > 100,
                                   .receive = receive,
                                   .context = run};

@@ -205,7 +205,7 @@ static int extract_all(struct run *run, error *e) {
                                   .count = run->count - done,
                                   .batch = run->batch,
                                   .logits = run->logits,
-                                  .limits = {.max_pixels = run->max_pixels},
+                                  .decode = {.max_pixels = run->max_pixels},
                                   .progress = !run->quiet,
                                   .receive = receive,
                                   .context = run};

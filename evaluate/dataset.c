@@ -205,9 +205,9 @@ void dataset_close(struct dataset *dataset) {
 /* ---- reading ------------------------------------------------------------------------------------------------------
  */
 
-static int raw_image(const struct raw_format *raw, const uint8_t *planes, const struct decode_limits *limits,
+static int raw_image(const struct raw_format *raw, const uint8_t *planes, const struct decode_options *options,
                      struct image *image, error *e) {
-  int status = image_allocate(image, raw->width, raw->height, limits, e);
+  int status = image_allocate(image, raw->width, raw->height, options, e);
   if (status != OK) return status;
   size_t pixels = (size_t)raw->width * (size_t)raw->height;
   for (size_t c = 0; c < 3; c++) {
@@ -217,15 +217,15 @@ static int raw_image(const struct raw_format *raw, const uint8_t *planes, const 
   return OK;
 }
 
-int dataset_image(const struct dataset *dataset, size_t i, const struct decode_limits *limits, struct image *image,
+int dataset_image(const struct dataset *dataset, size_t i, const struct decode_options *options, struct image *image,
                   error *e) {
   const struct sample *sample = &dataset->samples[i];
   *image = (struct image){0};
   int status;
   if (dataset->raw.planes) {
-    status = raw_image(&dataset->raw, sample->bytes, limits, image, e);
+    status = raw_image(&dataset->raw, sample->bytes, options, image, e);
   } else if (sample->bytes || !dataset->root) {
-    status = image_decode(image, sample->bytes, sample->size, limits, e);
+    status = image_decode(image, sample->bytes, sample->size, options, e);
   } else {
     char *path = join_path(dataset->root, sample->path, e);
     struct file_view file = {0};
@@ -233,7 +233,7 @@ int dataset_image(const struct dataset *dataset, size_t i, const struct decode_l
     status = file_open(&file, path, e);
     free(path);
     if (status != OK) return status;
-    status = image_decode(image, file.bytes, file.size, limits, e);
+    status = image_decode(image, file.bytes, file.size, options, e);
     file_close(&file);
   }
   return status == OK ? OK : fail_within(e, "%s", sample->path);

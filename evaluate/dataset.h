@@ -51,8 +51,8 @@ int dataset_open(struct dataset *dataset, const char *data, error *e);
 void dataset_close(struct dataset *dataset);
 
 /* Read and decode sample i; messages start with its path. Any number of threads may read one set at a time.
- * `limits` may be NULL. */
-int dataset_image(const struct dataset *dataset, size_t i, const struct decode_limits *limits, struct image *image,
+ * `options` may be NULL. */
+int dataset_image(const struct dataset *dataset, size_t i, const struct decode_options *options, struct image *image,
                   error *e);
 
 #endif

@@ -149,7 +149,7 @@ static uint64_t picture_seed(uint64_t seed, int split, int class_index, int numb
 }
 
 static int write_picture(const char *path, uint8_t *rgb, int size, error *e) {
-  struct image image = {rgb, size, size};
+  struct image image = {.rgb = rgb, .width = size, .height = size};
   uint8_t *bytes;
   size_t count;
   if (png_encode(&image, &bytes, &count, e) != OK) return FAILED;

@@ -112,7 +112,7 @@ static void process(struct worker *w, size_t chunk) {
     slot->results[i] = (struct extracted){.index = index, .reason = reason};
     error e = {""};
     struct image image;
-    int status = dataset_image(x->dataset, index, &x->limits, &image, &e);
+    int status = dataset_image(x->dataset, index, &x->decode, &image, &e);
     if (status == OK) {
       status = preprocess(&image, recipe, w->input + (size_t)read * picture, &e);
       image_free(&image);

@@ -19,7 +19,7 @@ struct extraction {
   size_t count;
   int batch;   /* pictures that a worker takes at a time */
   bool logits; /* rows are logits, else pooled features */
-  struct decode_limits limits;
+  struct decode_options decode;
   bool progress; /* show rate and time left on stderr */
   /* Called in order, by one thread at a time. FAILED ends the extraction with the message. */
   int (*receive)(void *context, const struct extracted *results, size_t n, error *e);

@@ -8,8 +8,8 @@
 
 #include "kernels/memory.h"
 
-int image_check_size(int64_t width, int64_t height, const struct decode_limits *limits, error *e) {
-  int64_t max_pixels = limits && limits->max_pixels > 0 ? limits->max_pixels : DEFAULT_MAX_PIXELS;
+int image_check_size(int64_t width, int64_t height, const struct decode_options *options, error *e) {
+  int64_t max_pixels = options && options->max_pixels > 0 ? options->max_pixels : DEFAULT_MAX_PIXELS;
   if (width <= 0 || height <= 0) {
     return fail(e, "a picture of %lld x %lld pixels is empty", (long long)width, (long long)height);
   }
@@ -20,9 +20,9 @@ int image_check_size(int64_t width, int64_t height, const struct decode_limits *
   return OK;
 }
 
-int image_allocate(struct image *image, int64_t width, int64_t height, const struct decode_limits *limits, error *e) {
+int image_allocate(struct image *image, int64_t width, int64_t height, const struct decode_options *options, error *e) {
   *image = (struct image){0};
-  if (image_check_size(width, height, limits, e)) return FAILED;
+  if (image_check_size(width, height, options, e)) return FAILED;
   uint8_t *rgb = allocate_zeroed((size_t)width * (size_t)height, 3, e);
   if (!rgb) return FAILED;
   *image = (struct image){.rgb = rgb, .width = (int)width, .height = (int)height};
@@ -39,7 +39,7 @@ static const char *unsupported_format(const uint8_t *bytes, size_t size) {
   static const struct {
     const char *magic, *name;
     size_t length, offset;
-  } formats[] = {
+  } others[] = {
       {"GIF87a", "GIF", 6, 0},
       {"GIF89a", "GIF", 6, 0},
       {"WEBP", "WebP", 4, 8},
@@ -59,10 +59,10 @@ static const char *unsupported_format(const uint8_t *bytes, size_t size) {
       {"\377\012", "JPEG XL", 2, 0},
       {"\0\0\0\014JXL ", "JPEG XL", 8, 0},
   };
-  for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
-    size_t end = formats[i].offset + formats[i].length;
-    if (size >= end && memcmp(bytes + formats[i].offset, formats[i].magic, formats[i].length) == 0) {
-      return formats[i].name;
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+    size_t end = others[i].offset + others[i].length;
+    if (size >= end && memcmp(bytes + others[i].offset, others[i].magic, others[i].length) == 0) {
+      return others[i].name;
     }
   }
   return NULL;
@@ -77,18 +77,45 @@ static bool holds_jpeg(const uint8_t *bytes, size_t size) {
   return false;
 }
 
-int image_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_limits *limits, error *e) {
+static bool is_jpeg(const uint8_t *bytes, size_t size) { return size >= 2 && bytes[0] == 0xff && bytes[1] == 0xd8; }
+
+static bool is_png(const uint8_t *bytes, size_t size) {
+  return size >= 8 && memcmp(bytes, "\211PNG\r\n\032\n", 8) == 0;
+}
+
+static bool is_pnm(const uint8_t *bytes, size_t size) {
+  return size >= 3 && bytes[0] == 'P' && bytes[1] >= '1' && bytes[1] <= '7' &&
+         (bytes[2] == ' ' || (bytes[2] >= '\t' && bytes[2] <= '\r'));
+}
+
+typedef int decoder(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options,
+                    error *e);
+
+/* Every format, in the order in which they are tried. */
+static const struct {
+  const char *name;
+  bool (*matches)(const uint8_t *bytes, size_t size);
+  decoder *decode;
+} formats[] = {
+    {"JPEG", is_jpeg, jpeg_decode},
+    {"PNG", is_png, png_decode},
+    {"PPM", is_pnm, pnm_decode},
+};
+enum { FORMATS = sizeof formats / sizeof *formats };
+
+int image_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options,
+                 error *e) {
   *image = (struct image){0};
   if (size == 0) return fail(e, "the file is empty");
-  if (size >= 2 && bytes[0] == 0xff && bytes[1] == 0xd8) return jpeg_decode(image, bytes, size, limits, e);
-  if (size >= 8 && memcmp(bytes, "\211PNG\r\n\032\n", 8) == 0) return png_decode(image, bytes, size, limits, e);
-  if (size >= 3 && bytes[0] == 'P' && bytes[1] >= '1' && bytes[1] <= '7' &&
-      (bytes[2] == ' ' || (bytes[2] >= '\t' && bytes[2] <= '\r'))) {
-    return pnm_decode(image, bytes, size, limits, e);
+  for (size_t i = 0; i < FORMATS; i++) {
+    if (!formats[i].matches(bytes, size)) continue;
+    int status = formats[i].decode(image, bytes, size, options, e);
+    if (status == OK) image->format = formats[i].name;
+    return status;
   }
   const char *format = unsupported_format(bytes, size);
   if (format) return fail(e, "%s is not supported (JPEG, PNG and PNM are)", format);
-  if (holds_jpeg(bytes, size)) return jpeg_decode(image, bytes, size, limits, e);
+  if (holds_jpeg(bytes, size)) return jpeg_decode(image, bytes, size, options, e);
   char start[4 * 3 + 1] = "";
   for (size_t i = 0; i < 4 && i < size; i++) snprintf(start + 3 * i, 4, " %02x", bytes[i]);
   return fail(e, "not a picture in a known format (JPEG, PNG, PNM): begins with the bytes%s", start);

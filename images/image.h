@@ -2,6 +2,7 @@
 #ifndef IMAGES_IMAGE_H
 #define IMAGES_IMAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,28 +12,37 @@
 struct image {
   uint8_t *rgb;
   int width, height;
+  const char *format; /* "JPEG", "PNG", ...: the file's, as Pillow names it; NULL for what no file held */
+  const char *mode;   /* of the pixels in the file, as Pillow names it: "L", "P", "RGBA", "CMYK", ...; or NULL */
+  bool partial;       /* the file is damaged, and some pixels are not the photo's (only with decode_options.lenient) */
 };
 
-struct decode_limits {
+struct decode_options {
   /* width * height above this is refused before anything is allocated; 0: DEFAULT_MAX_PIXELS */
   int64_t max_pixels;
+  /* Of a damaged or truncated file, give the picture that Pillow gives under ImageFile.LOAD_TRUNCATED_IMAGES. */
+  bool lenient;
+  /* Turn the picture as its EXIF orientation says (Pillow's ImageOps.exif_transpose); else the tag is ignored. */
+  bool exif_orientation;
 };
 
 /* Pillow refuses pictures beyond twice its MAX_IMAGE_PIXELS of 1024^3 / 4 / 3. */
 enum { DEFAULT_MAX_PIXELS = 178956970 };
 
-/* Decode by content (never by file name). `limits` may be NULL. On failure `image` is zeroed and the message says what
+/* Decode by content (never by file name). `options` may be NULL. On failure `image` is zeroed and the message says what
  * is wrong at which byte, without the file's name. */
-int image_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_limits *limits, error *e);
-/* One format each, same contract: images/jpeg.c, images/png.c, images/pnm.c. */
-int jpeg_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_limits *limits, error *e);
-int png_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_limits *limits, error *e);
-int pnm_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_limits *limits, error *e);
+int image_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options,
+                 error *e);
+/* One format each, same contract, in the file of that name; they set image->mode and leave image->format to
+ * image_decode(). */
+int jpeg_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options, error *e);
+int png_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options, error *e);
+int pnm_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options, error *e);
 
-/* At least one pixel, and no more than the limits allow: after this, width * height * 8 bytes cannot overflow. */
-int image_check_size(int64_t width, int64_t height, const struct decode_limits *limits, error *e);
+/* At least one pixel, and no more than the options allow: after this, width * height * 8 bytes cannot overflow. */
+int image_check_size(int64_t width, int64_t height, const struct decode_options *options, error *e);
 /* The same, then allocate the pixels (zeroed). */
-int image_allocate(struct image *image, int64_t width, int64_t height, const struct decode_limits *limits, error *e);
+int image_allocate(struct image *image, int64_t width, int64_t height, const struct decode_options *options, error *e);
 void image_free(struct image *image);
 
 #endif

@@ -49,7 +49,7 @@ static int allocate_output(struct jpeg *j, struct output *out, error *e) {
   if (jpeg_can_smooth(j)) out->smoothed = allocate(widest, JPEG_BLOCK * sizeof *out->smoothed, e);
   if (!out->sums || (jpeg_can_smooth(j) && !out->smoothed)) return FAILED;
   out->color = jpeg_color_of(j);
-  return image_allocate(out->image, j->width, j->height, j->limits, e);
+  return image_allocate(out->image, j->width, j->height, j->options, e);
 }
 
 static void release(struct jpeg *j, struct output *out) {
@@ -191,13 +191,14 @@ static int decode(struct jpeg *j, struct output *out, error *e) {
   return decode_one_scan(j, out, e);
 }
 
-int jpeg_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_limits *limits, error *e) {
+int jpeg_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options,
+                error *e) {
   *image = (struct image){0};
   if (size < 3 || bytes[0] != 0xff || bytes[1] != 0xd8 || bytes[2] != 0xff) return fail(e, "byte 0: not a JPEG");
   struct jpeg *j = allocate_zeroed(1, sizeof *j, e);
   if (!j) return FAILED;
   j->in = (struct jpeg_input){.bytes = bytes, .next = bytes, .end = bytes + size};
-  j->limits = limits;
+  j->options = options;
   struct output out = {.image = image};
   int status = decode(j, &out, e);
   release(j, &out);

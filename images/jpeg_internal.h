@@ -95,7 +95,7 @@ struct jpeg_arithmetic {
 
 struct jpeg {
   struct jpeg_input in;
-  const struct decode_limits *limits;
+  const struct decode_options *options;
   int width, height;
   bool has_frame, progressive, is_arithmetic, jfif, adobe;
   int adobe_transform;

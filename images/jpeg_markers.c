@@ -150,7 +150,7 @@ static int read_frame(struct jpeg *j, const struct segment *s, error *e) {
   j->height = s->bytes[1] << 8 | s->bytes[2];
   j->width = s->bytes[3] << 8 | s->bytes[4];
   if (precision != 8) return fail(e, "byte %zu: samples of %d bits are not supported", s->at, precision);
-  if (image_check_size(j->width, j->height, j->limits, e) != OK) return fail_within(e, "byte %zu", s->at);
+  if (image_check_size(j->width, j->height, j->options, e) != OK) return fail_within(e, "byte %zu", s->at);
   if (j->width > MOST_SAMPLES || j->height > MOST_SAMPLES) return broken(s, "more than 65500 samples in a line", e);
   if (count != 1 && count != 3 && count != 4) {
     return fail(e, "byte %zu: pictures of %d components are not supported", s->at, count);

@@ -97,9 +97,9 @@ static int read_palette(struct png_format *format, const struct chunk *chunk, er
 }
 
 /* Up to the first IDAT chunk, which is left in `chunk`. */
-static int read_until_data(struct png *png, struct chunk *chunk, const struct decode_limits *limits, error *e) {
+static int read_until_data(struct png *png, struct chunk *chunk, const struct decode_options *options, error *e) {
   if (next_chunk(png, chunk, e) || read_header(&png->format, chunk, e)) return FAILED;
-  if (image_check_size(png->format.width, png->format.height, limits, e)) return FAILED;
+  if (image_check_size(png->format.width, png->format.height, options, e)) return FAILED;
   for (bool palette = false;;) {
     if (next_chunk(png, chunk, e)) return FAILED;
     if (is_chunk(chunk, "IDAT")) {
@@ -157,7 +157,7 @@ static int too_short(const struct png *png, size_t produced, size_t wanted, erro
               produced, wanted);
 }
 
-static int decode_data(struct png *png, struct image *image, const struct decode_limits *limits, error *e) {
+static int decode_data(struct png *png, struct image *image, const struct decode_options *options, error *e) {
   size_t wanted = png_data_size(&png->format);
   /* No allocation for what the file cannot hold. */
   if (wanted / DEFLATE_BEST_RATIO > png->compressed_size) return too_short(png, 0, wanted, e);
@@ -170,7 +170,7 @@ static int decode_data(struct png *png, struct image *image, const struct decode
   } else if (result.produced < wanted) {
     status = too_short(png, result.produced, wanted, e);
   } else {
-    status = image_allocate(image, png->format.width, png->format.height, limits, e);
+    status = image_allocate(image, png->format.width, png->format.height, options, e);
   }
   if (status == OK && png_rows_decode(&png->format, data, image, e)) {
     status = fail_within(e, "image data (IDAT from byte %zu)", png->first_idat);
@@ -180,16 +180,16 @@ static int decode_data(struct png *png, struct image *image, const struct decode
   return status;
 }
 
-int png_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_limits *limits, error *e) {
+int png_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options, error *e) {
   *image = (struct image){0};
   if (size < SIGNATURE_SIZE || memcmp(bytes, "\211PNG\r\n\032\n", SIGNATURE_SIZE) != 0) {
     return fail(e, "no PNG signature at byte 0");
   }
   struct png png = {.bytes = bytes, .size = size, .at = SIGNATURE_SIZE};
   struct chunk chunk;
-  int status = read_until_data(&png, &chunk, limits, e);
+  int status = read_until_data(&png, &chunk, options, e);
   if (status == OK) status = collect_data(&png, chunk, e);
-  if (status == OK) status = decode_data(&png, image, limits, e);
+  if (status == OK) status = decode_data(&png, image, options, e);
   free(png.joined);
   return status;
 }

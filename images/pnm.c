@@ -190,8 +190,8 @@ static void read_binary(struct pnm *pnm, struct image *image) {
   }
 }
 
-static int decode(struct pnm *pnm, struct image *image, const struct decode_limits *limits, error *e) {
-  if (read_header(pnm, e) || image_check_size(pnm->width, pnm->height, limits, e)) return FAILED;
+static int decode(struct pnm *pnm, struct image *image, const struct decode_options *options, error *e) {
+  if (read_header(pnm, e) || image_check_size(pnm->width, pnm->height, options, e)) return FAILED;
   /* No allocation for what the file cannot hold: a plain sample takes a digit and, but for bits, a space. */
   size_t samples = (size_t)pnm->width * (size_t)pnm->height * (size_t)pnm->channels, left = pnm->size - pnm->at;
   size_t needed = pnm->kind == 1  ? samples
@@ -200,20 +200,20 @@ static int decode(struct pnm *pnm, struct image *image, const struct decode_limi
   if (needed > left) {
     return fail(e, "truncated: %zu bytes of pixels from byte %zu at least, the file has %zu", needed, pnm->at, left);
   }
-  if (fill_levels(pnm, e) || image_allocate(image, pnm->width, pnm->height, limits, e)) return FAILED;
+  if (fill_levels(pnm, e) || image_allocate(image, pnm->width, pnm->height, options, e)) return FAILED;
   if (pnm->kind == 1) return read_plain_bitmap(pnm, image, e);
   if (is_plain(pnm)) return read_plain(pnm, image, e);
   read_binary(pnm, image);
   return OK;
 }
 
-int pnm_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_limits *limits, error *e) {
+int pnm_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options, error *e) {
   *image = (struct image){0};
   if (size < 3 || bytes[0] != 'P' || bytes[1] < '1' || bytes[1] > '7' || !is_space(bytes[2])) {
     return fail(e, "no PNM signature at byte 0");
   }
   struct pnm pnm = {.bytes = bytes, .size = size};
-  int status = decode(&pnm, image, limits, e);
+  int status = decode(&pnm, image, options, e);
   free(pnm.levels);
   if (status) image_free(image);
   return status;

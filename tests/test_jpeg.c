@@ -87,9 +87,9 @@ static void break_everywhere(const char *name) {
     }
     free(cut);
     uint8_t before = (uint8_t)bytes[n];
-    struct decode_limits limits = {.max_pixels = 1 << 20};
+    struct decode_options options = {.max_pixels = 1 << 20};
     bytes[n] = (char)(before ^ (uint8_t)(1 + n % 255));
-    if (jpeg_decode(&image, (uint8_t *)bytes, size, &limits, &e) == OK) image_free(&image);
+    if (jpeg_decode(&image, (uint8_t *)bytes, size, &options, &e) == OK) image_free(&image);
     bytes[n] = (char)before;
   }
   CHECK_MSG(refused == (int)size, "%s: %d of %zu cut files refused", name, refused, size);

@@ -19,7 +19,7 @@ static uint64_t fnv(const void *bytes, size_t size) {
 }
 
 static struct image picture(int width, int height) {
-  struct image image = {malloc((size_t)width * (size_t)height * 3), width, height};
+  struct image image = {.rgb = malloc((size_t)width * (size_t)height * 3), .width = width, .height = height};
   uint8_t *to = image.rgb;
   for (int y = 0; y < height; y++) {
     for (int x = 0; x < width; x++) {
@@ -102,9 +102,9 @@ TEST(broken_pngs_get_an_answer) {
         image_free(&image);
       }
       free(cut);
-      struct decode_limits limits = {.max_pixels = 1 << 20};
+      struct decode_options options = {.max_pixels = 1 << 20};
       bytes[n] = (char)(bytes[n] ^ (1 << n % 8));
-      if (image_decode(&image, (uint8_t *)bytes, size, &limits, &e) == OK) image_free(&image);
+      if (image_decode(&image, (uint8_t *)bytes, size, &options, &e) == OK) image_free(&image);
       bytes[n] = (char)(bytes[n] ^ (1 << n % 8));
     }
     free(bytes);

@@ -24,10 +24,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   memcpy(copy, data, size);
   /* The last byte decides: damaged checksums must be met as well. */
   if (size && data[size - 1] % 8) repair_checksums(copy, size);
-  struct decode_limits limits = {.max_pixels = 1 << 18};
+  struct decode_options options = {.max_pixels = 1 << 18};
   struct image image;
   error e;
-  if (png_decode(&image, copy, size, &limits, &e) == OK) image_free(&image);
+  if (png_decode(&image, copy, size, &options, &e) == OK) image_free(&image);
   free(copy);
   return 0;
 }

@@ -4,9 +4,9 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  struct decode_limits limits = {.max_pixels = 1 << 18};
+  struct decode_options options = {.max_pixels = 1 << 18};
   struct image image;
   error e;
-  if (pnm_decode(&image, data, size, &limits, &e) == OK) image_free(&image);
+  if (pnm_decode(&image, data, size, &options, &e) == OK) image_free(&image);
   return 0;
 }
