@@ -41,7 +41,7 @@ struct engine_request {
       {"--threads", 't', "N", "threads (default: every core this process may use)"},                      \
       {"--input-size", 0, "N", "side of the model's input, instead of the checkpoint's"},                 \
       {"--crop", 0, "F", "crop fraction, instead of the checkpoint's"},                                   \
-      {"--interpolation", 0, "NAME", "nearest, bilinear or bicubic, instead of the checkpoint's"},        \
+      {"--interpolation", 0, "NAME", "nearest, bilinear, bicubic, lanczos, box or hamming, likewise"},    \
       {"--crop-mode", 0, "NAME", "center, squash or none, instead of the checkpoint's"},                  \
       {"--mean", 0, "R,G,B", "mean of pixels in [0, 1], instead of the checkpoint's"}, {                  \
     "--std", 0, "R,G,B", "standard deviation, likewise"                                                   \

@@ -44,6 +44,49 @@ static double cubic(double x) {
   return 0;
 }
 
+static double lanczos(double x) {
+  const double lobes = 3;
+  x = fabs(x);
+  if (x >= lobes) return 0;
+  if (x == 0) return 1;
+  double angle = x * M_PI, wider = x / lobes * M_PI;
+  return sin(angle) / angle * (sin(wider) / wider);
+}
+
+/* Half-open, so that neighbouring boxes share no sample. */
+static double box(double x) { return x > -0.5 && x <= 0.5 ? 1 : 0; }
+
+static double hamming(double x) {
+  x = fabs(x);
+  if (x == 0) return 1;
+  if (x >= 1) return 0;
+  x *= M_PI;
+  return sin(x) / x * (0.54 + 0.46 * cos(x));
+}
+
+/* A filter's shape, zero beyond `support` on either side. */
+struct shape {
+  double (*at)(double x);
+  double support;
+};
+
+static struct shape shape_of(enum filter filter) {
+  switch (filter) {
+    case FILTER_BICUBIC:
+      return (struct shape){cubic, 2};
+    case FILTER_LANCZOS:
+      return (struct shape){lanczos, 3};
+    case FILTER_BOX:
+      return (struct shape){box, 0.5};
+    case FILTER_HAMMING:
+      return (struct shape){hamming, 1};
+    case FILTER_BILINEAR:
+    case FILTER_NEAREST: /* it has none: positions are picked */
+      break;
+  }
+  return (struct shape){triangle, 1};
+}
+
 static void axis_free(struct axis *axis) {
   free(axis->first);
   free(axis->length);
@@ -57,9 +100,9 @@ static void put_weight(struct weight_pair *weights, int k, int32_t weight) {
 
 /* Positions [begin, begin + count) of an axis that goes from `in` to `out` samples. */
 static int axis_make(struct axis *axis, int in, int out, int begin, int count, enum filter filter, error *e) {
-  double (*shape)(double) = filter == FILTER_BICUBIC ? cubic : triangle;
+  struct shape shape = shape_of(filter);
   double scale = (double)in / out, stretch = scale < 1 ? 1 : scale;
-  double support = (filter == FILTER_BICUBIC ? 2.0 : 1.0) * stretch;
+  double support = shape.support * stretch;
   int longest = (int)ceil(support) * 2 + 1;
   if (longest > in) longest = in;
   *axis = (struct axis){.count = count, .room = (longest + 1) / 2};
@@ -80,7 +123,7 @@ static int axis_make(struct axis *axis, int in, int out, int begin, int count, e
     if (low < 0) low = 0;
     if (high > in) high = in;
     for (int k = 0; k < high - low; k++) {
-      window[k] = shape((k + low - center + 0.5) * inverse);
+      window[k] = shape.at((k + low - center + 0.5) * inverse);
       sum += window[k];
     }
     for (int k = 0; k < high - low; k++) {

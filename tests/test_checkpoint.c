@@ -175,7 +175,7 @@ TEST(config_of_timm) {
 
 TEST(config_of_timm_is_checked) {
 #define TIMM(members) "{\"architecture\": \"a\", \"pretrained_cfg\": {\"input_size\": [3, 224, 224]," members "}}"
-  CHECK_CONTAINS(config_refusal(TIMM("\"interpolation\": \"lanczos\""), NULL), "\"lanczos\" is not supported");
+  CHECK_CONTAINS(config_refusal(TIMM("\"interpolation\": \"catrom\""), NULL), "\"catrom\" is not supported");
   CHECK_CONTAINS(config_refusal(TIMM("\"crop_mode\": \"border\""), NULL), "\"border\" is not supported");
   CHECK_CONTAINS(config_refusal(TIMM("\"crop_mode\": \"border\""), NULL), "config.json: ");
   CHECK_CONTAINS(config_refusal(TIMM("\"crop_pct\": 0"), NULL), "crop fraction");
@@ -272,8 +272,7 @@ TEST(preprocessor_is_checked) {
       {PROCESSOR("\"size\": 224"), "does not say its image_processor_type"},
       {PROCESSOR("\"image_processor_type\": \"PixtralImageProcessor\""), "\"PixtralImageProcessor\" is not supported"},
       {PROCESSOR(CLIP "\"size\": 224, \"crop_size\": 224"), "does not say its resample"},
-      {PROCESSOR(CLIP "\"size\": 224, \"crop_size\": 224, \"resample\": 1"),
-       "resample 1: interpolation \"lanczos\" is not supported"},
+      {PROCESSOR(CLIP "\"size\": 224, \"crop_size\": 224, \"resample\": 6"), "resample 6 is not supported"},
       {PROCESSOR(CLIP "\"size\": 224, \"resample\": 2"), "crop_size is not"},
       {PROCESSOR(CLIP "\"size\": -1, \"crop_size\": 224, \"resample\": 2"), "size is not"},
       {PROCESSOR(CLIP "\"size\": 224, \"crop_size\": 256, \"resample\": 2"), "crop_size above the size"},

@@ -342,7 +342,7 @@ TEST(resizing_equals_pillow) {
     image_free(&out);
     free(in.rgb);
   }
-  CHECK(rows >= 60);
+  CHECK(rows >= 120);
   free(table);
 }
 
@@ -371,7 +371,7 @@ TEST(preprocessing_equals_timm) {
     free(out);
     free(in.rgb);
   }
-  CHECK(rows >= 72);
+  CHECK(rows >= 144);
   free(table);
 }
 

@@ -5,7 +5,7 @@
 
 #include "weights-tools/json.h"
 
-static const char *const filter_names[] = {"nearest", "bilinear", "bicubic"};
+static const char *const filter_names[] = {"nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"};
 static const char *const crop_mode_names[] = {"center", "squash", "none"};
 enum {
   FILTERS = sizeof filter_names / sizeof *filter_names,
@@ -22,7 +22,7 @@ int filter_from_name(enum filter *filter, const char *name, error *e) {
     *filter = (enum filter)i;
     return OK;
   }
-  return fail(e, "interpolation \"%.40s\" is not supported: nearest, bilinear, bicubic are", name);
+  return fail(e, "interpolation \"%.40s\" is not supported: nearest, bilinear, bicubic, lanczos, box, hamming are", name);
 }
 
 int crop_mode_from_name(enum crop_mode *mode, const char *name, error *e) {

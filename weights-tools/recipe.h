@@ -6,7 +6,8 @@
 
 #include "kernels/error.h"
 
-enum filter { FILTER_NEAREST, FILTER_BILINEAR, FILTER_BICUBIC };
+/* Pillow's resampling filters. */
+enum filter { FILTER_NEAREST, FILTER_BILINEAR, FILTER_BICUBIC, FILTER_LANCZOS, FILTER_BOX, FILTER_HAMMING };
 /* CROP_CENTER: resize the shorter side to floor(size / crop_fraction), cut the centre (timm, torchvision).
  * CROP_SQUASH: resize both sides so, whatever the aspect, and cut the centre. CROP_NONE: pictures must have the size
  * already. */

@@ -150,6 +150,9 @@ FILTERS = [
     (Image.Resampling.NEAREST, "nearest"),
     (Image.Resampling.BILINEAR, "bilinear"),
     (Image.Resampling.BICUBIC, "bicubic"),
+    (Image.Resampling.LANCZOS, "lanczos"),
+    (Image.Resampling.BOX, "box"),
+    (Image.Resampling.HAMMING, "hamming"),
 ]
 SIZES = [(50, 37), (37, 50), (31, 64), (9, 7)]
 TARGETS = [(24, 24), (50, 20), (100, 75), (7, 3), (37, 64)]
