@@ -34,6 +34,26 @@ void image_free(struct image *image) {
   *image = (struct image){0};
 }
 
+int image_put_rows(const struct image *image, struct row_sink *sink, error *e) {
+  struct rectangle part = {0, 0, image->width, image->height};
+  int status = sink->begin(sink, image->width, image->height, &part, e);
+  for (int y = part.y; status == OK && y < part.y + part.height; y++) {
+    size_t first = (size_t)y * (size_t)image->width + (size_t)part.x;
+    memcpy(sink->room(sink), image->rgb + 3 * first, 3 * (size_t)part.width);
+    status = sink->row(sink, e);
+  }
+  return status;
+}
+
+int image_stream(struct row_sink *sink, struct image *about, const uint8_t *bytes, size_t size,
+                 const struct decode_options *options, error *e) {
+  int status = image_decode(about, bytes, size, options, e);
+  if (status == OK) status = image_put_rows(about, sink, e);
+  free(about->rgb);
+  about->rgb = NULL;
+  return status;
+}
+
 /* The name of a known format that is not decoded here, or NULL. */
 static const char *unsupported_format(const uint8_t *bytes, size_t size) {
   static const struct {

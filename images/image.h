@@ -39,6 +39,28 @@ int jpeg_decode(struct image *image, const uint8_t *bytes, size_t size, const st
 int png_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options, error *e);
 int pnm_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options, error *e);
 
+struct rectangle {
+  int x, y, width, height;
+};
+
+/* Takes a picture's rows as a decoder makes them. Embed it as the first member of the state it works on. */
+struct row_sink {
+  /* Once, before all rows: the picture's size. Narrows *part, which is the whole picture, to what it needs; a decoder
+   * still reads the whole file, but makes only these pixels. */
+  int (*begin)(struct row_sink *sink, int width, int height, struct rectangle *part, error *e);
+  /* Where the next row of the part goes: part->width * 3 bytes. */
+  uint8_t *(*room)(struct row_sink *sink);
+  /* That row is there. */
+  int (*row)(struct row_sink *sink, error *e);
+};
+
+/* image_decode() without a picture in memory where the format allows: the part's rows go to `sink` from top to bottom,
+ * all of them unless FAILED is returned. `about` receives all that image_decode() tells but the pixels. */
+int image_stream(struct row_sink *sink, struct image *about, const uint8_t *bytes, size_t size,
+                 const struct decode_options *options, error *e);
+/* Give a picture's rows to a sink. */
+int image_put_rows(const struct image *image, struct row_sink *sink, error *e);
+
 /* At least one pixel, and no more than the options allow: after this, width * height * 8 bytes cannot overflow. */
 int image_check_size(int64_t width, int64_t height, const struct decode_options *options, error *e);
 /* The same, then allocate the pixels (zeroed). */

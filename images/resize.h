@@ -9,10 +9,6 @@
 #include "images/image.h"
 #include "weights-tools/recipe.h"
 
-struct rectangle {
-  int x, y, width, height;
-};
-
 /* out = in.resize((width, height), filter), or of that only the pixels of `part` (inside width x height; NULL: all),
  * which is all that is computed. Bilinear and bicubic (a = -0.5) are antialiased when shrinking: the filter's support
  * grows with the ratio; sums run in 22-bit fixed point, columns first, rounded to bytes between the passes. */
