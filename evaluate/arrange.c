@@ -10,7 +10,8 @@
  */
 
 static bool has_image_extension(const char *path) {
-  static const char *const extensions[] = {"jpg", "jpeg", "png", "ppm", "pgm", "pbm", "pnm"};
+  static const char *const extensions[] = {"jpg", "jpeg", "png", "webp", "gif", "bmp", "dib",
+                                           "tif", "tiff", "ppm", "pgm",  "pbm", "pnm"};
   const char *dot = strrchr(base_name(path), '.');
   for (size_t i = 0; dot && i < sizeof extensions / sizeof extensions[0]; i++) {
     if (!strcasecmp(dot + 1, extensions[i])) return true;
@@ -239,7 +240,7 @@ static int write_note(struct dataset *dataset, size_t others, size_t special, si
   const struct {
     size_t count;
     const char *what;
-  } parts[] = {{others, "without an image's extension (jpg jpeg png ppm pgm pbm pnm)"},
+  } parts[] = {{others, "without an image's extension (jpg jpeg png webp gif bmp dib tif tiff ppm pgm pbm pnm)"},
                {special, "special (links that lead nowhere or back, devices)"},
                {strays, "beside the class folders"}};
   for (size_t i = 0; i < 3; i++) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "evaluate/decode_options.h"
 #include "evaluate/extract.h"
 #include "evaluate/output.h"
 #include "weights-tools/json.h"
@@ -13,6 +14,7 @@ struct run {
   const char *predictions; /* CSV file to write, or NULL */
   bool json, quiet, per_image;
   int top, batch;
+  struct decode_options decode;
   struct engine engine;
   struct dataset dataset;
   int *class_of_label; /* the head's class for each class of the data; NULL: not comparable */
@@ -227,7 +229,7 @@ static int classify_all(struct run *run, error *e) {
                                   .count = run->dataset.count,
                                   .batch = run->batch,
                                   .logits = true,
-                                  .decode = {.max_pixels = DEFAULT_MAX_PIXELS},
+                                  .decode = run->decode,
                                   .progress = !run->quiet && run->dataset.count > 100,
                                   .receive = receive,
                                   .context = run};
@@ -247,6 +249,7 @@ static int read_options(const struct arguments *arguments, struct run *run, erro
   int status = engine_read_options(arguments, &run->request, e);
   if (status == OK) status = option_integer(arguments, "--top", 1, MOST_TOP, &top, e);
   if (status == OK) status = option_integer(arguments, "--batch", 1, 4096, &batch, e);
+  if (status == OK) status = decode_options_read(arguments, &run->decode, e);
   if (status != OK) return status;
   run->top = (int)top;
   run->batch = (int)batch;
@@ -299,6 +302,7 @@ static const struct option options[] = {
     {"--top", 'k', "K", "classes to show per image (default 5)"},
     {"--predictions", 0, "FILE", "write a CSV file: path, label, prediction, class, probability"},
     {"--batch", 'b', "N", "images that a thread takes at a time (default 16)"},
+    DECODE_OPTIONS,
     {"--quiet", 'q', NULL, "no progress"},
     {"--json", 0, NULL, "print one JSON object"},
     {0},

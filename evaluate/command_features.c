@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "evaluate/decode_options.h"
 #include "evaluate/extract.h"
 #include "evaluate/feature_store.h"
 #include "kernels/kernels.h"
@@ -15,7 +16,7 @@ struct run {
   const char *data, *out, *kind;
   bool logits, resume, strict, json, quiet;
   int batch, shard, shards;
-  long long max_pixels;
+  struct decode_options decode;
   struct engine engine;
   struct dataset dataset;
   size_t *indices, count; /* of this shard */
@@ -59,12 +60,11 @@ static int read_kind(const struct arguments *arguments, struct run *run, error *
 
 static int read_options(const struct arguments *arguments, struct run *run, error *e) {
   long long batch = 16;
-  run->max_pixels = DEFAULT_MAX_PIXELS;
   int status = engine_read_options(arguments, &run->request, e);
   if (status == OK) status = option_required(arguments, "--data", &run->data, e);
   if (status == OK) status = option_required(arguments, "--out", &run->out, e);
   if (status == OK) status = option_integer(arguments, "--batch", 1, 4096, &batch, e);
-  if (status == OK) status = option_integer(arguments, "--max-pixels", 1, 1LL << 40, &run->max_pixels, e);
+  if (status == OK) status = decode_options_read(arguments, &run->decode, e);
   if (status == OK) status = read_shard(arguments, run, e);
   if (status == OK) status = read_kind(arguments, run, e);
   run->batch = (int)batch;
@@ -105,6 +105,7 @@ static void write_identity(struct json_writer *w, const struct run *run) {
   json_key(w, "isa"), json_string(w, kernels_select(NULL)->isa);
   json_key(w, "features"), json_string(w, run->kind);
   json_key(w, "recipe"), recipe_write(w, &info->recipe);
+  json_key(w, "decode"), decode_options_write(w, &run->decode);
   json_key(w, "data"), json_string(w, run->data);
   json_key(w, "images"), json_integer(w, (int64_t)run->count);
   json_key(w, "paths_sha256"), json_string(w, paths);
@@ -205,7 +206,7 @@ static int extract_all(struct run *run, error *e) {
                                   .count = run->count - done,
                                   .batch = run->batch,
                                   .logits = run->logits,
-                                  .decode = {.max_pixels = run->max_pixels},
+                                  .decode = run->decode,
                                   .progress = !run->quiet,
                                   .receive = receive,
                                   .context = run};
@@ -247,7 +248,7 @@ static const struct option options[] = {
     {"--shard", 0, "I/N", "only the I-th of N equal parts of the data"},
     {"--resume", 0, NULL, "continue an interrupted run in DIR"},
     {"--strict", 0, NULL, "an unreadable image is an error, instead of a line in skipped.tsv"},
-    {"--max-pixels", 0, "N", "refuse images with more pixels (default 178956970)"},
+    DECODE_OPTIONS,
     {"--quiet", 'q', NULL, "no progress"},
     {"--json", 0, NULL, "print one JSON object"},
     {0},

@@ -63,9 +63,9 @@ TEST(datasets_folder_of_class_folders) {
   struct dataset dataset;
   error e;
   REQUIRE(dataset_open(&dataset, in_folder("d"), &e) == OK);
-  CHECK_STRING(
-      dataset.note,
-      "files left out: 1 without an image's extension (jpg jpeg png ppm pgm pbm pnm), 1 beside the class folders");
+  CHECK_STRING(dataset.note,
+               "files left out: 1 without an image's extension (jpg jpeg png webp gif bmp dib tif tiff ppm pgm pbm "
+               "pnm), 1 beside the class folders");
   dataset_close(&dataset);
   CHECK_STRING(describe("d/a"), "10.jpeg:-1 2.PNG:-1 |");
 }
