@@ -13,7 +13,7 @@ SANITIZE ?=
 CFLAGS_ALL = $(BASE_FLAGS) $(OPTIMIZE) $(WARNINGS) $(SANITIZE) $(ISA_DEFINES) $(EXTRA_CFLAGS)
 LDLIBS = -lm -pthread
 
-# ---- instruction sets: every file in kernels/simd is compiled once for each of these -----------------------------
+# ---- instruction sets: every file in a folder simd is compiled once for each of these --------------------------------
 TARGET_MACHINE := $(shell $(CC) -dumpmachine)
 ifneq (,$(findstring x86_64,$(TARGET_MACHINE)))
 ISAS = avx512 avx2 plain
@@ -26,13 +26,13 @@ ISA_FLAGS_avx512 = -mavx512f -mavx512vl -mavx512dq -mavx512bw -mfma -mprefer-vec
 ISA_FLAGS_avx2 = -mavx2 -mfma
 ISA_FLAGS_neon =
 ISA_FLAGS_plain =
-SIMD_SOURCES = $(wildcard kernels/simd/*.c)
+SIMD_SOURCES = $(wildcard kernels/simd/*.c images/simd/*.c)
 
 LIBRARY_SOURCES = $(wildcard kernels/*.c kernels/reference/*.c weights-tools/*.c models/*.c images/*.c evaluate/*.c bench/*.c)
 TEST_SOURCES = $(wildcard tests/*.c)
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
-SIMD_OBJECTS = $(foreach isa,$(ISAS),$(patsubst kernels/simd/%.c,$(BUILD)/kernels/simd/%_$(isa).o,$(SIMD_SOURCES)))
+SIMD_OBJECTS = $(foreach isa,$(ISAS),$(patsubst %.c,$(BUILD)/%_$(isa).o,$(SIMD_SOURCES)))
 LIBRARY_OBJECTS = $(call objects,$(LIBRARY_SOURCES)) $(SIMD_OBJECTS)
 TEST_OBJECTS = $(call objects,$(TEST_SOURCES))
 
@@ -59,14 +59,16 @@ $(BUILD)/%.o: %.c
 # Pixel and kernel loops are worth vectorising at -O3.
 $(BUILD)/images/%.o: OPTIMIZE := -O3 -g
 $(BUILD)/kernels/simd/%.o: OPTIMIZE := -O3 -g
+# Words of 16 and 32 bits wrap around there by design.
+$(BUILD)/images/simd/%.o: BASE_FLAGS += -fwrapv
 define simd_rule
-$(BUILD)/kernels/simd/%_$(1).o: kernels/simd/%.c
+$(BUILD)/$(2)/simd/%_$(1).o: $(2)/simd/%.c
 	@mkdir -p $$(@D)
 	@echo "cc   $$< ($(1))"
 	@$$(CC) $$(CFLAGS_ALL) $$(ISA_FLAGS_$(1)) -DISA=$(1) -DISA_$(1)=1 -c -o $$@ $$<
 endef
-$(foreach isa,$(ISAS),$(eval $(call simd_rule,$(isa))))
-$(BUILD)/kernels/kernels.o: ISA_DEFINES = $(foreach isa,$(ISAS),-DHAVE_$(isa)=1)
+$(foreach isa,$(ISAS),$(foreach folder,kernels images,$(eval $(call simd_rule,$(isa),$(folder)))))
+$(BUILD)/kernels/kernels.o $(BUILD)/images/pixel_kernels.o: ISA_DEFINES = $(foreach isa,$(ISAS),-DHAVE_$(isa)=1)
 
 # ---- tests --------------------------------------------------------------------------------------------------------
 $(BUILD)/run-tests: $(TEST_OBJECTS) $(LIBRARY_OBJECTS)
@@ -93,11 +95,14 @@ FUZZ_CC ?= clang
 FUZZ_SOURCES = $(filter-out bench/%,$(LIBRARY_SOURCES))
 FUZZ_FLAGS = -std=c11 -D_GNU_SOURCE -I. -g -O1 -fno-sanitize-recover=all
 FUZZ_OBJECTS = $(patsubst %.c,$(BUILD)/fuzz/%.o,$(FUZZ_SOURCES)) \
-               $(patsubst kernels/simd/%.c,$(BUILD)/fuzz/kernels/simd/%_plain.o,$(SIMD_SOURCES))
+               $(patsubst %.c,$(BUILD)/fuzz/%_plain.o,$(SIMD_SOURCES))
 # The kernels' unrolled loops take minutes to compile with sanitizers, and no parser reaches them: `make sanitize` has them.
 $(BUILD)/fuzz/kernels/simd/%_plain.o: kernels/simd/%.c
 	@mkdir -p $(@D)
 	@$(FUZZ_CC) $(FUZZ_FLAGS) -DISA=plain -DISA_plain=1 -c -o $@ $<
+$(BUILD)/fuzz/images/simd/%_plain.o: images/simd/%.c
+	@mkdir -p $(@D)
+	@$(FUZZ_CC) $(FUZZ_FLAGS) -fwrapv -fsanitize=fuzzer-no-link,address,undefined -DISA=plain -DISA_plain=1 -c -o $@ $<
 $(BUILD)/fuzz/%.o: %.c
 	@mkdir -p $(@D)
 	@$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined -c -o $@ $<
@@ -116,14 +121,14 @@ fuzz: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/bin/%)
 
 # clang-format, cppcheck and clang-tidy over everything; each must be silent. What cppcheck takes for uninitialised or NULL is
 # left to clang's analyzer, which follows the values.
-SOURCES = $(wildcard *.c *.h */*.c */*.h kernels/*/*.c kernels/*/*.h tests/fuzz/*.c examples/*.c)
+SOURCES = $(wildcard *.c *.h */*.c */*.h kernels/*/*.c kernels/*/*.h images/*/*.c images/*/*.h tests/fuzz/*.c examples/*.c)
 .PHONY: lint
 lint:
 	clang-format --dry-run --Werror $(SOURCES)
 	cppcheck --quiet --std=c11 --language=c --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 	  -I. -D_GNU_SOURCE -DISA=plain -DISA_plain=1 --suppress=missingIncludeSystem --suppress=uninitvar --suppress=invalidFunctionArg --suppress=internalAstError --suppress=nullPointer --suppress=ctunullpointer \
 	  $(filter-out tests/%,$(filter %.c,$(SOURCES)))
-	clang-tidy --quiet $(filter-out kernels/simd/% tests/%,$(filter %.c,$(SOURCES))) -- -std=c11 -D_GNU_SOURCE -I. \
+	clang-tidy --quiet $(filter-out kernels/simd/% images/simd/% tests/%,$(filter %.c,$(SOURCES))) -- -std=c11 -D_GNU_SOURCE -I. \
 	  2>/dev/null
 
 # ---- using it -----------------------------------------------------------------------------------------------------

@@ -86,7 +86,7 @@ static int tighten(const struct backbones_image *in, struct image *out, uint8_t 
   if (!multiply_size((size_t)in->width, 3, &row) || !multiply_size(row, (size_t)in->height, &size)) {
     return usage_error(e, "is too large");
   }
-  *out = (struct image){(uint8_t *)(uintptr_t)in->rgb, in->width, in->height};
+  *out = (struct image){.rgb = (uint8_t *)(uintptr_t)in->rgb, .width = in->width, .height = in->height};
   if (in->stride == 0 || in->stride == (ptrdiff_t)row) return OK;
   *copy = allocate(size, 1, e);
   if (!*copy) return FAILED;

@@ -45,12 +45,42 @@ int image_put_rows(const struct image *image, struct row_sink *sink, error *e) {
   return status;
 }
 
-int image_stream(struct row_sink *sink, struct image *about, const uint8_t *bytes, size_t size,
-                 const struct decode_options *options, error *e) {
-  int status = image_decode(about, bytes, size, options, e);
-  if (status == OK) status = image_put_rows(about, sink, e);
-  free(about->rgb);
-  about->rgb = NULL;
+/* The sink that gathers a picture. */
+struct collector {
+  struct row_sink sink;
+  struct image image;
+  const struct decode_options *options;
+  uint8_t *next;
+};
+
+static int collector_begin(struct row_sink *sink, int width, int height, struct rectangle *part, error *e) {
+  struct collector *collector = (struct collector *)sink;
+  (void)part;
+  if (image_allocate(&collector->image, width, height, collector->options, e) != OK) return FAILED;
+  collector->next = collector->image.rgb;
+  return OK;
+}
+
+static uint8_t *collector_room(struct row_sink *sink) { return ((struct collector *)sink)->next; }
+
+static int collector_row(struct row_sink *sink, error *e) {
+  struct collector *collector = (struct collector *)sink;
+  (void)e;
+  collector->next += (size_t)collector->image.width * 3;
+  return OK;
+}
+
+int image_collect(image_streamer *stream, struct image *image, const uint8_t *bytes, size_t size,
+                  const struct decode_options *options, error *e) {
+  struct collector collector = {.sink = {collector_begin, collector_room, collector_row}, .options = options};
+  *image = (struct image){0};
+  int status = stream(&collector.sink, image, bytes, size, options, e);
+  if (status == OK) {
+    image->rgb = collector.image.rgb;
+  } else {
+    image_free(&collector.image);
+    *image = (struct image){0};
+  }
   return status;
 }
 
@@ -88,7 +118,9 @@ static const char *unsupported_format(const uint8_t *bytes, size_t size) {
   return NULL;
 }
 
+/* Behind leading junk that is no other known format. */
 static bool holds_jpeg(const uint8_t *bytes, size_t size) {
+  if (unsupported_format(bytes, size)) return false;
   for (const uint8_t *at = bytes, *end = bytes + size; end - at >= 2; at++) {
     at = memchr(at, 0xff, (size_t)(end - at - 1));
     if (!at) return false;
@@ -111,32 +143,65 @@ static bool is_pnm(const uint8_t *bytes, size_t size) {
 typedef int decoder(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options,
                     error *e);
 
-/* Every format, in the order in which they are tried. */
-static const struct {
+/* Every format, in the order in which they are tried; one of the two functions. */
+struct format {
   const char *name;
   bool (*matches)(const uint8_t *bytes, size_t size);
   decoder *decode;
-} formats[] = {
-    {"JPEG", is_jpeg, jpeg_decode},
-    {"PNG", is_png, png_decode},
-    {"PPM", is_pnm, pnm_decode},
+  image_streamer *stream;
+};
+static const struct format formats[] = {
+    {"JPEG", is_jpeg, NULL, jpeg_stream},
+    {"PNG", is_png, png_decode, NULL},
+    {"PPM", is_pnm, pnm_decode, NULL},
+    {"JPEG", holds_jpeg, NULL, jpeg_stream},
 };
 enum { FORMATS = sizeof formats / sizeof *formats };
+
+static const struct format *find_format(const uint8_t *bytes, size_t size, error *e) {
+  if (size == 0) {
+    fail(e, "the file is empty");
+    return NULL;
+  }
+  for (size_t i = 0; i < FORMATS; i++) {
+    if (formats[i].matches(bytes, size)) return &formats[i];
+  }
+  const char *other = unsupported_format(bytes, size);
+  if (other) {
+    fail(e, "%s is not supported (JPEG, PNG and PNM are)", other);
+    return NULL;
+  }
+  char start[4 * 3 + 1] = "";
+  for (size_t i = 0; i < 4 && i < size; i++) snprintf(start + 3 * i, 4, " %02x", bytes[i]);
+  fail(e, "not a picture in a known format (JPEG, PNG, PNM): begins with the bytes%s", start);
+  return NULL;
+}
 
 int image_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options,
                  error *e) {
   *image = (struct image){0};
-  if (size == 0) return fail(e, "the file is empty");
-  for (size_t i = 0; i < FORMATS; i++) {
-    if (!formats[i].matches(bytes, size)) continue;
-    int status = formats[i].decode(image, bytes, size, options, e);
-    if (status == OK) image->format = formats[i].name;
-    return status;
+  const struct format *format = find_format(bytes, size, e);
+  if (!format) return FAILED;
+  int status = format->stream ? image_collect(format->stream, image, bytes, size, options, e)
+                              : format->decode(image, bytes, size, options, e);
+  if (status == OK) image->format = format->name;
+  return status;
+}
+
+int image_stream(struct row_sink *sink, struct image *about, const uint8_t *bytes, size_t size,
+                 const struct decode_options *options, error *e) {
+  *about = (struct image){0};
+  const struct format *format = find_format(bytes, size, e);
+  if (!format) return FAILED;
+  int status;
+  if (format->stream) {
+    status = format->stream(sink, about, bytes, size, options, e);
+    about->format = format->name;
+  } else {
+    status = image_decode(about, bytes, size, options, e);
+    if (status == OK) status = image_put_rows(about, sink, e);
+    free(about->rgb);
+    about->rgb = NULL;
   }
-  const char *format = unsupported_format(bytes, size);
-  if (format) return fail(e, "%s is not supported (JPEG, PNG and PNM are)", format);
-  if (holds_jpeg(bytes, size)) return jpeg_decode(image, bytes, size, options, e);
-  char start[4 * 3 + 1] = "";
-  for (size_t i = 0; i < 4 && i < size; i++) snprintf(start + 3 * i, 4, " %02x", bytes[i]);
-  return fail(e, "not a picture in a known format (JPEG, PNG, PNM): begins with the bytes%s", start);
+  return status;
 }

@@ -58,7 +58,13 @@ struct row_sink {
  * all of them unless FAILED is returned. `about` receives all that image_decode() tells but the pixels. */
 int image_stream(struct row_sink *sink, struct image *about, const uint8_t *bytes, size_t size,
                  const struct decode_options *options, error *e);
-/* Give a picture's rows to a sink. */
+/* Formats whose decoders make rows: the contract of image_stream(), but that about->format is left alone. */
+typedef int image_streamer(struct row_sink *sink, struct image *about, const uint8_t *bytes, size_t size,
+                           const struct decode_options *options, error *e);
+image_streamer jpeg_stream;
+/* The whole picture from such a decoder; give a whole picture's rows to a sink. */
+int image_collect(image_streamer *stream, struct image *image, const uint8_t *bytes, size_t size,
+                  const struct decode_options *options, error *e);
 int image_put_rows(const struct image *image, struct row_sink *sink, error *e);
 
 /* At least one pixel, and no more than the options allow: after this, width * height * 8 bytes cannot overflow. */

@@ -6,7 +6,7 @@
  *   jpeg_arithmetic.c   blocks of files with arithmetic coding, of all kinds
  *   jpeg_scan.c         the order of the blocks in a scan, restart intervals
  *   jpeg_smoothing.c    estimates for coefficients that a progressive file has not sent
- *   jpeg_idct.c         dequantisation and inverse transform
+ *   jpeg_output.c       the part that is wanted: inverse transform, upsampling, rows to the sink
  *   jpeg_color.c        upsampling and colour of one line
  *   jpeg.c              the order of work
  *
@@ -62,16 +62,24 @@ struct jpeg_component {
   uint16_t quantisation[JPEG_BLOCK]; /* natural order; as it was at the component's first scan */
   bool has_quantisation;
 
+  /* Columns of blocks that the wanted part of the picture needs, and the samples (also wanted) that it covers. */
+  int first_block, end_block, first_sample, end_sample;
+  /* Only if the file has one scan: the blocks of an MCU row in those columns, [v][block_room][64]. */
+  int16_t *row_blocks;
+  int block_room;
+
   /* Only if the file has several scans. */
   int16_t *coefficients;                /* [stored_high][stored_wide][64], natural order, not dequantised */
   int known_bits[JPEG_BLOCK];           /* progressive: the lowest bit sent of each coefficient (zigzag), -1: none */
   int known_bits_before[JPEG_SMOOTHED]; /* the same before the component's latest scan */
 
-  /* Samples of the MCU row at work, below the lines of the row before that are still needed. */
+  /* Samples of the MCU row at work, below the lines of the row before that are still needed; of the columns from
+   * first_block on, behind a margin. */
   uint8_t *lines;
   size_t line_bytes;
   int lines_kept;
 };
+enum { JPEG_MARGIN = 16 };
 
 /* The file, and the bits of an entropy-coded segment: see jpeg_bits.h. */
 struct jpeg_input {
@@ -100,6 +108,8 @@ struct jpeg {
   bool has_frame, progressive, is_arithmetic, jfif, adobe;
   int adobe_transform;
   int component_count, h_max, v_max, mcus_wide, mcus_high;
+  struct rectangle part;  /* of the picture: all that is put out */
+  int first_row, end_row; /* rows of MCUs that it needs */
   struct jpeg_component components[JPEG_COMPONENTS];
   uint16_t quantisation[JPEG_TABLES][JPEG_BLOCK]; /* natural order */
   bool quantisation_defined[JPEG_TABLES];
@@ -158,9 +168,10 @@ void jpeg_start_arithmetic(struct jpeg *j);
 /* ---- jpeg_scan.c ---- */
 /* Check the scan header that was read last and prepare its tables. */
 int jpeg_start_scan(struct jpeg *j, error *e);
-/* Decode the next row of the scan's MCUs, of a file with one scan, into the components' lines. block_line: where the
- * row stands in the frame's MCU row, for a scan of one component, whose MCU is one block; else 0. */
-int jpeg_decode_row(struct jpeg *j, int block_line, error *e);
+/* Decode the next row of the scan's MCUs, of a file with one scan, into the components' row_blocks; those that are not
+ * wanted are only read. block_line: where the row stands in the frame's MCU row, for a scan of one component, whose MCU
+ * is one block; else 0. */
+int jpeg_decode_row(struct jpeg *j, int block_line, bool wanted, error *e);
 /* Decode the whole scan into the components' coefficients. */
 int jpeg_decode_scan(struct jpeg *j, error *e);
 
@@ -170,15 +181,18 @@ bool jpeg_can_smooth(const struct jpeg *j);
 /* Copy MCU row `row`, line `line` of c's blocks in it, into blocks[c->blocks_wide][64], with estimates filled in. */
 void jpeg_smooth_blocks(const struct jpeg *j, const struct jpeg_component *c, int row, int line, int16_t *blocks);
 
-/* ---- jpeg_idct.c ---- */
-/* Dequantise a block and transform it into 8 lines of 8 samples, `stride` bytes apart. */
-void jpeg_inverse_dct(const int16_t *block, const uint16_t *quantisation, uint8_t *samples, size_t stride);
 /* Whether all coefficients but the first are zero. */
 bool jpeg_is_flat(const int16_t *block);
-/* jpeg_inverse_dct() of such a block. */
-void jpeg_inverse_dct_flat(int16_t dc, uint16_t quantisation, uint8_t *samples, size_t stride);
-/* What jpeg_inverse_dct() computes, in plain C: its specification. */
-void jpeg_inverse_dct_reference(const int16_t *block, const uint16_t *quantisation, uint8_t *samples, size_t stride);
+
+/* ---- jpeg_output.c ---- */
+/* Tell the sink the size, and prepare the part that it wants. */
+struct jpeg_output;
+int jpeg_start_output(struct jpeg *j, struct jpeg_output **output, struct row_sink *sink, error *e);
+/* The components' blocks of MCU row `row` are there: put out the lines that it makes possible. */
+int jpeg_put_row(struct jpeg *j, struct jpeg_output *output, int row, error *e);
+/* Black for what was not put out. */
+int jpeg_put_rest(struct jpeg *j, struct jpeg_output *output, error *e);
+void jpeg_stop_output(struct jpeg_output *output);
 
 /* ---- jpeg_color.c ---- */
 /* What the components are. */
@@ -186,12 +200,13 @@ enum jpeg_color { JPEG_GRAY, JPEG_YCC, JPEG_RGB, JPEG_CMYK, JPEG_YCCK };
 enum jpeg_color jpeg_color_of(const struct jpeg *j);
 /* Whether upsampling the component looks at the lines above and below. */
 bool jpeg_needs_neighbours(const struct jpeg *j, const struct jpeg_component *c);
-/* Line y of the picture of a component, at the picture's width. near, far: the component's line there and the one
- * above or below it that is nearer to y; line: room for the picture's width rounded up to whole MCUs; sums: the same
- * and 2 more. Returns `near` itself where nothing is to be done, else `line`. */
+/* Line y of the picture of a component, from column j->part.x on. near, far: the component's line there and the one
+ * above or below it that is nearer to y, from the component's first_sample on; line: room for the part's width and
+ * JPEG_LINE_SLACK. Returns a pointer into `near` where nothing is to be done, else into `line`. */
+enum { JPEG_LINE_SLACK = 128 };
 const uint8_t *jpeg_upsample(const struct jpeg *j, const struct jpeg_component *c, int y, const uint8_t *near,
-                             const uint8_t *far, uint8_t *line, uint16_t *sums);
-/* One line of `width` pixels to RGB, from a line of each component. */
+                             const uint8_t *far, uint8_t *line);
+/* One line of `width` pixels to RGB, from a line of each component; PIXEL_SLACK bytes behind them may be read. */
 void jpeg_convert(enum jpeg_color color, const uint8_t *const lines[JPEG_COMPONENTS], int width, uint8_t *rgb);
 
 #endif

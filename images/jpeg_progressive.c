@@ -2,6 +2,13 @@
  */
 #include "images/jpeg_bits.h"
 
+bool jpeg_is_flat(const int16_t *block) {
+  uint64_t words[JPEG_BLOCK / 4], others = 0;
+  memcpy(words, block, sizeof words);
+  for (int i = 1; i < JPEG_BLOCK / 4; i++) others |= words[i];
+  return !others && !block[1] && !block[2] && !block[3];
+}
+
 void jpeg_first_dc(struct jpeg *j, struct jpeg_component *c, int16_t *block) {
   struct window w = open_window(&j->in);
   refill(&j->in, &w, SYMBOL_BITS);

@@ -120,35 +120,35 @@ static int check_data(struct jpeg *j, error *e) {
 
 /* ---- sequential, one scan ----------------------------------------------------------------------------------------*/
 
-static void decode_to_samples(struct jpeg *j, struct jpeg_component *c, uint8_t *samples) {
-  _Alignas(16) int16_t block[JPEG_BLOCK] = {0};
-  int end = 1;
+static inline void decode_block(struct jpeg *j, struct jpeg_component *c, int16_t *block) {
   if (j->is_arithmetic) {
     jpeg_arithmetic_block(j, c, block);
-    end = JPEG_BLOCK;
   } else if (!j->in.out_of_data) {
-    end = jpeg_decode_block(&j->in, &j->dc[c->dc_table], &j->ac[c->ac_table], &c->dc_prediction, block);
-  }
-  if (end == 1) {
-    jpeg_inverse_dct_flat(block[0], c->quantisation[0], samples, c->line_bytes);
-  } else {
-    jpeg_inverse_dct(block, c->quantisation, samples, c->line_bytes);
+    jpeg_decode_block(&j->in, &j->dc[c->dc_table], &j->ac[c->ac_table], &c->dc_prediction, block);
   }
 }
 
-int jpeg_decode_row(struct jpeg *j, int block_line, error *e) {
+/* The blocks of a component in MCU number x of the row; h, v: how many they are. */
+static inline void decode_unit(struct jpeg *j, struct jpeg_component *c, int x, int h, int v, int block_line,
+                               bool wanted) {
+  int16_t unwanted[JPEG_BLOCK];
+  for (int by = 0; by < v; by++) {
+    int16_t *line = c->row_blocks + (size_t)(block_line + by) * (size_t)c->block_room * JPEG_BLOCK;
+    for (int bx = 0; bx < h; bx++) {
+      int column = x * h + bx;
+      bool inside = wanted && column >= c->first_block && column < c->end_block;
+      decode_block(j, c, inside ? line + (size_t)(column - c->first_block) * JPEG_BLOCK : unwanted);
+    }
+  }
+}
+
+int jpeg_decode_row(struct jpeg *j, int block_line, bool wanted, error *e) {
   bool alone = j->scan_count == 1;
   for (int x = 0; x < j->scan_mcus_wide; x++) {
     if (j->restart_interval && j->restart_left == 0 && restart(j, e) != OK) return FAILED;
     for (int i = 0; i < j->scan_count; i++) {
       struct jpeg_component *c = j->scan[i];
-      int h = alone ? 1 : c->h, v = alone ? 1 : c->v;
-      uint8_t *samples = c->lines + (size_t)(c->lines_kept + 8 * block_line) * c->line_bytes + (size_t)(x * h) * 8;
-      for (int by = 0; by < v; by++) {
-        for (int bx = 0; bx < h; bx++) {
-          decode_to_samples(j, c, samples + (size_t)by * 8 * c->line_bytes + (size_t)bx * 8);
-        }
-      }
+      decode_unit(j, c, x, alone ? 1 : c->h, alone ? 1 : c->v, block_line, wanted);
     }
     if ((j->in.padding || j->in.starved) && check_data(j, e) != OK) return FAILED;
     j->restart_left--;

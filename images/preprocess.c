@@ -34,37 +34,37 @@ static void center(int size, int crop, bool at_floor, int *start, int *length, i
 }
 
 /* torchvision's Resize(shorter): as Python computes it, the product is exact, the quotient a double, int() cuts. */
-static int resize_shorter(int shorter, const struct image *in, struct layout *layout, error *e) {
-  bool upright = in->width <= in->height;
-  int short_side = upright ? in->width : in->height, long_side = upright ? in->height : in->width;
+static int resize_shorter(int shorter, int in_width, int in_height, struct layout *layout, error *e) {
+  bool upright = in_width <= in_height;
+  int short_side = upright ? in_width : in_height, long_side = upright ? in_height : in_width;
   double longer = (double)((int64_t)shorter * long_side) / short_side;
-  if (longer > INT_MAX) return fail(e, "a picture of %dx%d is too elongated to resize", in->width, in->height);
+  if (longer > INT_MAX) return fail(e, "a picture of %dx%d is too elongated to resize", in_width, in_height);
   layout->width = upright ? shorter : (int)longer;
   layout->height = upright ? (int)longer : shorter;
   return OK;
 }
 
 /* timm's ResizeKeepRatio: the smallest size of the same ratio that covers width x height, rounded half to even. */
-static int resize_to_cover(int width, int height, const struct image *in, struct layout *layout, error *e) {
-  double across = (double)in->width / width, down = (double)in->height / height;
+static int resize_to_cover(int width, int height, int in_width, int in_height, struct layout *layout, error *e) {
+  double across = (double)in_width / width, down = (double)in_height / height;
   double ratio = across < down ? across : down;
-  double resized_width = rint(in->width / ratio), resized_height = rint(in->height / ratio);
+  double resized_width = rint(in_width / ratio), resized_height = rint(in_height / ratio);
   if (resized_width > INT_MAX || resized_height > INT_MAX) {
-    return fail(e, "a picture of %dx%d is too elongated to resize", in->width, in->height);
+    return fail(e, "a picture of %dx%d is too elongated to resize", in_width, in_height);
   }
   layout->width = (int)resized_width;
   layout->height = (int)resized_height;
   return OK;
 }
 
-static int lay_out(const struct image *in, const struct recipe *r, struct layout *layout, error *e) {
-  layout->width = in->width;
-  layout->height = in->height;
+static int lay_out(int in_width, int in_height, const struct recipe *r, struct layout *layout, error *e) {
+  layout->width = in_width;
+  layout->height = in_height;
   int status = OK;
   switch (r->crop_mode) {
     case CROP_NONE:
-      if (in->width != r->width || in->height != r->height) {
-        return fail(e, "is %dx%d, but the model takes %dx%d without resizing", in->width, in->height, r->width,
+      if (in_width != r->width || in_height != r->height) {
+        return fail(e, "is %dx%d, but the model takes %dx%d without resizing", in_width, in_height, r->width,
                     r->height);
       }
       break;
@@ -75,7 +75,8 @@ static int lay_out(const struct image *in, const struct recipe *r, struct layout
     case CROP_CENTER: {
       int width = r->resize ? r->resize : (int)floor(r->width / r->crop_fraction);
       int height = r->resize ? r->resize : (int)floor(r->height / r->crop_fraction);
-      status = width == height ? resize_shorter(width, in, layout, e) : resize_to_cover(width, height, in, layout, e);
+      status = width == height ? resize_shorter(width, in_width, in_height, layout, e)
+                               : resize_to_cover(width, height, in_width, in_height, layout, e);
       break;
     }
   }
@@ -83,6 +84,19 @@ static int lay_out(const struct image *in, const struct recipe *r, struct layout
   center(layout->height, r->height, r->crop_floor, &layout->part.y, &layout->part.height, &layout->top);
   return status;
 }
+
+/* ---- from rows to the tensor --------------------------------------------------------------------------------------*/
+
+/* The sink that decoders fill. */
+struct tensor {
+  struct row_sink sink;
+  const struct recipe *recipe;
+  struct layout layout;
+  struct resizer *resizer;
+  float table[3][256]; /* the float of each byte */
+  float *out;          /* [recipe->height, recipe->width, 3] */
+  int rows;            /* of the picture's part that are in it */
+};
 
 static void fill_table(const struct recipe *recipe, float table[3][256]) {
   for (int c = 0; c < 3; c++) {
@@ -92,36 +106,65 @@ static void fill_table(const struct recipe *recipe, float table[3][256]) {
   }
 }
 
-/* Normalise `part` of the pixels (rows row_pixels apart) into its place; black around. */
-static void normalise(const uint8_t *rgb, int row_pixels, const struct layout *layout, const struct recipe *recipe,
-                      float *out) {
-  float table[3][256];
-  fill_table(recipe, table);
-  for (int y = 0; y < recipe->height; y++) {
-    int from_y = y - layout->top;
-    bool line = from_y >= 0 && from_y < layout->part.height;
-    const uint8_t *pixel = line ? rgb + (size_t)from_y * (size_t)row_pixels * 3 : NULL;
-    for (int x = 0; x < recipe->width; x++, out += 3) {
-      bool inside = line && x >= layout->left && x < layout->left + layout->part.width;
-      for (int c = 0; c < 3; c++) out[c] = table[c][inside ? pixel[c] : 0];
-      if (inside) pixel += 3;
-    }
+/* What a picture that is smaller than the crop leaves free is black. */
+static void fill_black(const struct tensor *t) {
+  const struct rectangle *part = &t->layout.part;
+  if (part->width == t->recipe->width && part->height == t->recipe->height) return;
+  size_t pixels = (size_t)t->recipe->width * (size_t)t->recipe->height;
+  for (size_t i = 0; i < pixels; i++) {
+    for (size_t c = 0; c < 3; c++) t->out[3 * i + c] = t->table[c][0];
   }
 }
 
-int preprocess(const struct image *in, const struct recipe *recipe, float *out, error *e) {
-  struct layout layout;
-  int status = lay_out(in, recipe, &layout, e);
-  if (status != OK) return status;
-  if (layout.width == in->width && layout.height == in->height) {
-    const uint8_t *first = in->rgb + ((size_t)layout.part.y * (size_t)in->width + (size_t)layout.part.x) * 3;
-    normalise(first, in->width, &layout, recipe, out);
-    return OK;
+static int begin(struct row_sink *sink, int width, int height, struct rectangle *part, error *e) {
+  struct tensor *t = (struct tensor *)sink;
+  struct layout *l = &t->layout;
+  if (lay_out(width, height, t->recipe, l, e) != OK) return FAILED;
+  if (resizer_start(&t->resizer, width, height, l->width, l->height, t->recipe->filter, &l->part, e) != OK) {
+    return FAILED;
   }
-  struct image resized;
-  status = resize(in, layout.width, layout.height, recipe->filter, &layout.part, &resized, e);
-  if (status != OK) return status;
-  normalise(resized.rgb, resized.width, &layout, recipe, out);
-  image_free(&resized);
+  fill_black(t);
+  *part = resizer_source(t->resizer);
   return OK;
+}
+
+static uint8_t *room(struct row_sink *sink) { return resizer_room(((struct tensor *)sink)->resizer); }
+
+static void put_normalised(struct tensor *t, const uint8_t *rgb) {
+  size_t row = (size_t)(t->layout.top + t->rows++) * (size_t)t->recipe->width;
+  float *out = t->out + 3 * (row + (size_t)t->layout.left);
+  for (int x = 0; x < t->layout.part.width; x++, out += 3, rgb += 3) {
+    for (size_t c = 0; c < 3; c++) out[c] = t->table[c][rgb[c]];
+  }
+}
+
+static int put(struct row_sink *sink, error *e) {
+  (void)e;
+  struct tensor *t = (struct tensor *)sink;
+  resizer_put(t->resizer);
+  for (const uint8_t *row; (row = resizer_take(t->resizer));) put_normalised(t, row);
+  return OK;
+}
+
+static void prepare(struct tensor *t, const struct recipe *recipe, float *out) {
+  *t = (struct tensor){.sink = {begin, room, put}, .recipe = recipe, .out = out};
+  fill_table(recipe, t->table);
+}
+
+int preprocess(const struct image *in, const struct recipe *recipe, float *out, error *e) {
+  struct tensor tensor;
+  prepare(&tensor, recipe, out);
+  int status = image_put_rows(in, &tensor.sink, e);
+  resizer_stop(tensor.resizer);
+  return status;
+}
+
+int preprocess_file(const uint8_t *bytes, size_t size, const struct decode_options *options,
+                    const struct recipe *recipe, float *out, struct image *about, error *e) {
+  struct tensor tensor;
+  struct image ignored;
+  prepare(&tensor, recipe, out);
+  int status = image_stream(&tensor.sink, about ? about : &ignored, bytes, size, options, e);
+  resizer_stop(tensor.resizer);
+  return status;
 }

@@ -13,4 +13,10 @@
  * that it cannot be resized. */
 int preprocess(const struct image *in, const struct recipe *recipe, float *out, error *e);
 
+/* The same for the picture that a file's bytes hold, and the same bits, without the picture in memory: rows go from the
+ * decoder through the resize as they are made, and only those pixels are made that the model sees. about: as for
+ * image_stream(), may be NULL. */
+int preprocess_file(const uint8_t *bytes, size_t size, const struct decode_options *options,
+                    const struct recipe *recipe, float *out, struct image *about, error *e);
+
 #endif

@@ -42,31 +42,6 @@ TEST(jpeg_pixels_equal_pillow) {
   free(table);
 }
 
-/* The vector code and its specification, on blocks as files have them and on absurd ones. */
-TEST(jpeg_inverse_dct_equals_its_reference) {
-  struct random random = {7};
-  int wrong = 0;
-  for (int round = 0; round < 20000; round++) {
-    int16_t block[JPEG_BLOCK] = {0};
-    uint16_t quantisation[JPEG_BLOCK];
-    int filled = random_between(&random, 1, JPEG_BLOCK), most = 1 << random_between(&random, 0, 14);
-    for (int i = 0; i < JPEG_BLOCK; i++) {
-      quantisation[i] = (uint16_t)random_between(&random, 1, round % 2 ? 99 : 65535);
-      if (i < filled) block[jpeg_natural_order[i]] = (int16_t)random_between(&random, -most, most);
-    }
-    uint8_t expected[JPEG_BLOCK], actual[8 * 16];
-    memset(actual, 0xa5, sizeof actual);
-    jpeg_inverse_dct_reference(block, quantisation, expected, 8);
-    jpeg_inverse_dct(block, quantisation, actual, 16);
-    if (filled == 1) jpeg_inverse_dct_flat(block[0], quantisation[0], actual, 16);
-    for (int y = 0; y < 8; y++) {
-      wrong += memcmp(actual + y * 16, expected + y * 8, 8) != 0;
-      for (int x = 8; x < 16; x++) wrong += actual[y * 16 + x] != 0xa5;
-    }
-  }
-  CHECK_MSG(wrong == 0, "%d lines differ", wrong);
-}
-
 /* Cut at every byte, and with every byte changed: an answer each time. The copy ends where the data ends, so that the
  * address sanitizer sees a read beyond it. */
 static void break_everywhere(const char *name) {
