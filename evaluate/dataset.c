@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "evaluate/dataset_parts.h"
+#include "images/preprocess.h"
 
 /* ---- building blocks ----------------------------------------------------------------------------------------------
  */
@@ -217,24 +218,55 @@ static int raw_image(const struct raw_format *raw, const uint8_t *planes, const 
   return OK;
 }
 
+/* The bytes of a sample's file, in memory already or opened as `file`, which the caller closes. */
+static int open_sample(const struct dataset *dataset, const struct sample *sample, struct file_view *file,
+                       const uint8_t **bytes, size_t *size, error *e) {
+  *file = (struct file_view){0};
+  *bytes = sample->bytes;
+  *size = sample->size;
+  if (sample->bytes || !dataset->root) return OK;
+  char *path = join_path(dataset->root, sample->path, e);
+  if (!path) return FAILED;
+  int status = file_open(file, path, e);
+  free(path);
+  *bytes = file->bytes;
+  *size = file->size;
+  return status;
+}
+
 int dataset_image(const struct dataset *dataset, size_t i, const struct decode_options *options, struct image *image,
                   error *e) {
   const struct sample *sample = &dataset->samples[i];
   *image = (struct image){0};
-  int status;
   if (dataset->raw.planes) {
-    status = raw_image(&dataset->raw, sample->bytes, options, image, e);
-  } else if (sample->bytes || !dataset->root) {
-    status = image_decode(image, sample->bytes, sample->size, options, e);
-  } else {
-    char *path = join_path(dataset->root, sample->path, e);
-    struct file_view file = {0};
-    if (!path) return FAILED;
-    status = file_open(&file, path, e);
-    free(path);
-    if (status != OK) return status;
-    status = image_decode(image, file.bytes, file.size, options, e);
-    file_close(&file);
+    int status = raw_image(&dataset->raw, sample->bytes, options, image, e);
+    return status == OK ? OK : fail_within(e, "%s", sample->path);
   }
+  struct file_view file;
+  const uint8_t *bytes;
+  size_t size;
+  if (open_sample(dataset, sample, &file, &bytes, &size, e) != OK) return FAILED;
+  int status = image_decode(image, bytes, size, options, e);
+  file_close(&file);
+  return status == OK ? OK : fail_within(e, "%s", sample->path);
+}
+
+int dataset_input(const struct dataset *dataset, size_t i, const struct decode_options *options,
+                  const struct recipe *recipe, float *out, struct image *about, error *e) {
+  const struct sample *sample = &dataset->samples[i];
+  if (dataset->raw.planes) {
+    struct image image;
+    int status = dataset_image(dataset, i, options, &image, e);
+    if (status != OK) return status;
+    status = preprocess(&image, recipe, out, e);
+    image_free(&image);
+    return status == OK ? OK : fail_within(e, "%s", sample->path);
+  }
+  struct file_view file;
+  const uint8_t *bytes;
+  size_t size;
+  if (open_sample(dataset, sample, &file, &bytes, &size, e) != OK) return FAILED;
+  int status = preprocess_file(bytes, size, options, recipe, out, about, e);
+  file_close(&file);
   return status == OK ? OK : fail_within(e, "%s", sample->path);
 }

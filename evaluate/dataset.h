@@ -17,6 +17,7 @@
 
 #include "images/image.h"
 #include "kernels/memory.h"
+#include "weights-tools/recipe.h"
 
 struct sample {
   char *path;           /* what paths.txt lists: relative to the set, '/' between parts, unique except in a csv */
@@ -54,5 +55,9 @@ void dataset_close(struct dataset *dataset);
  * `options` may be NULL. */
 int dataset_image(const struct dataset *dataset, size_t i, const struct decode_options *options, struct image *image,
                   error *e);
+/* Sample i made the model's input, as preprocess_file() does: out [recipe->height, recipe->width, 3]. `about` may be
+ * NULL; of a raw sample it stays as it was. */
+int dataset_input(const struct dataset *dataset, size_t i, const struct decode_options *options,
+                  const struct recipe *recipe, float *out, struct image *about, error *e);
 
 #endif

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "evaluate/progress.h"
-#include "images/preprocess.h"
 
 enum {
   REASON_BYTES = 512,
@@ -91,7 +90,7 @@ static bool all_finite(const float *row, size_t n) {
   return true;
 }
 
-/* The data set's messages begin with the sample's path, the preprocessing's do not: who receives a result adds it. */
+/* The data set's messages begin with the sample's path; who receives a result adds it. */
 static const char *without_path(const char *message, const char *path) {
   size_t length = strlen(path);
   bool begins = !strncmp(message, path, length) && !strncmp(message + length, ": ", 2);
@@ -111,12 +110,8 @@ static void process(struct worker *w, size_t chunk) {
     char *reason = slot->reasons + i * REASON_BYTES;
     slot->results[i] = (struct extracted){.index = index, .reason = reason};
     error e = {""};
-    struct image image;
-    int status = dataset_image(x->dataset, index, &x->decode, &image, &e);
-    if (status == OK) {
-      status = preprocess(&image, recipe, w->input + (size_t)read * picture, &e);
-      image_free(&image);
-    }
+    float *input = w->input + (size_t)read * picture;
+    int status = dataset_input(x->dataset, index, &x->decode, recipe, input, NULL, &e);
     snprintf(reason, REASON_BYTES, "%.*s", REASON_BYTES - 1, without_path(e.message, x->dataset->samples[index].path));
     if (status == OK) slot->results[i].row = w->rows + (size_t)read++ * p->columns;
   }
