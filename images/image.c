@@ -84,14 +84,14 @@ int image_collect(image_streamer *stream, struct image *image, const uint8_t *by
   return status;
 }
 
+#define DECODED_FORMATS "JPEG, PNG, GIF, PNM"
+
 /* The name of a known format that is not decoded here, or NULL. */
 static const char *unsupported_format(const uint8_t *bytes, size_t size) {
   static const struct {
     const char *magic, *name;
     size_t length, offset;
   } others[] = {
-      {"GIF87a", "GIF", 6, 0},
-      {"GIF89a", "GIF", 6, 0},
       {"WEBP", "WebP", 4, 8},
       {"BM", "BMP", 2, 0},
       {"II*\0", "TIFF", 4, 0},
@@ -135,6 +135,10 @@ static bool is_png(const uint8_t *bytes, size_t size) {
   return size >= 8 && memcmp(bytes, "\211PNG\r\n\032\n", 8) == 0;
 }
 
+static bool is_gif(const uint8_t *bytes, size_t size) {
+  return size >= 6 && (memcmp(bytes, "GIF87a", 6) == 0 || memcmp(bytes, "GIF89a", 6) == 0);
+}
+
 static bool is_pnm(const uint8_t *bytes, size_t size) {
   return size >= 3 && bytes[0] == 'P' && bytes[1] >= '1' && bytes[1] <= '7' &&
          (bytes[2] == ' ' || (bytes[2] >= '\t' && bytes[2] <= '\r'));
@@ -151,10 +155,11 @@ struct format {
   image_streamer *stream;
 };
 static const struct format formats[] = {
-    {"JPEG", is_jpeg, NULL, jpeg_stream},
-    {"PNG", is_png, png_decode, NULL},
-    {"PPM", is_pnm, pnm_decode, NULL},
-    {"JPEG", holds_jpeg, NULL, jpeg_stream},
+    {.name = "JPEG", .matches = is_jpeg, .stream = jpeg_stream},
+    {.name = "PNG", .matches = is_png, .decode = png_decode},
+    {.name = "GIF", .matches = is_gif, .decode = gif_decode},
+    {.name = "PPM", .matches = is_pnm, .decode = pnm_decode},
+    {.name = "JPEG", .matches = holds_jpeg, .stream = jpeg_stream}, /* behind junk: after all others */
 };
 enum { FORMATS = sizeof formats / sizeof *formats };
 
@@ -168,12 +173,12 @@ static const struct format *find_format(const uint8_t *bytes, size_t size, error
   }
   const char *other = unsupported_format(bytes, size);
   if (other) {
-    fail(e, "%s is not supported (JPEG, PNG and PNM are)", other);
+    fail(e, "%s is not supported (" DECODED_FORMATS " are)", other);
     return NULL;
   }
   char start[4 * 3 + 1] = "";
   for (size_t i = 0; i < 4 && i < size; i++) snprintf(start + 3 * i, 4, " %02x", bytes[i]);
-  fail(e, "not a picture in a known format (JPEG, PNG, PNM): begins with the bytes%s", start);
+  fail(e, "not a picture in a known format (" DECODED_FORMATS "): begins with the bytes%s", start);
   return NULL;
 }
 

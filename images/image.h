@@ -37,6 +37,7 @@ int image_decode(struct image *image, const uint8_t *bytes, size_t size, const s
  * image_decode(). */
 int jpeg_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options, error *e);
 int png_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options, error *e);
+int gif_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options, error *e);
 int pnm_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options, error *e);
 
 struct rectangle {
