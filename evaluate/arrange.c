@@ -9,7 +9,7 @@
 /* ---- names --------------------------------------------------------------------------------------------------------
  */
 
-static bool has_image_extension(const char *path) {
+bool path_is_image(const char *path) {
   static const char *const extensions[] = {"jpg", "jpeg", "png", "webp", "gif", "bmp", "dib",
                                            "tif", "tiff", "ppm", "pgm",  "pbm", "pnm"};
   const char *dot = strrchr(base_name(path), '.');
@@ -19,13 +19,13 @@ static bool has_image_extension(const char *path) {
   return false;
 }
 
-/* A part of the path starts with a dot, or is the shadow tree that macOS puts into archives. */
-static bool is_hidden(const char *path) {
+/* Hidden: a part of the path starts with a dot, or is the shadow tree that macOS puts into archives. */
+bool path_is_shown(const char *path) {
   for (const char *part = path; part; part = strchr(part, '/')) {
     if (*part == '/') part++;
-    if (*part == '.' || !strncmp(part, "__MACOSX", 8)) return true;
+    if (*part == '.' || !strncmp(part, "__MACOSX", 8)) return false;
   }
-  return false;
+  return !strpbrk(path, "\r\n");
 }
 
 static bool is_split(const char *name, size_t length) {
@@ -258,10 +258,10 @@ int dataset_arrange(struct dataset *dataset, struct listing *listing, const char
   size_t images = 0, folders = 0, others = 0;
   for (size_t i = 0; i < listing->count; i++) {
     struct entry entry = entries[i];
-    bool hidden = is_hidden(entry.path) || strpbrk(entry.path, "\r\n");
-    bool image = !hidden && !entry.folder && has_image_extension(entry.path);
-    if (!hidden && !entry.folder && !image) others++;
-    if (hidden || (!entry.folder && !image)) continue;
+    bool shown = path_is_shown(entry.path);
+    bool image = shown && !entry.folder && path_is_image(entry.path);
+    if (shown && !entry.folder && !image) others++;
+    if (!shown || (!entry.folder && !image)) continue;
     size_t place = images + folders;
     entries[i] = entries[place];
     entries[place] = entry;

@@ -94,6 +94,8 @@ static bool ends_with(const char *text, const char *end) {
   return length >= wanted && !strcasecmp(text + length - wanted, end);
 }
 
+bool tar_is_name(const char *path) { return ends_with(path, ".tar"); }
+
 static int open_folder(struct dataset *dataset, const char *path, const char *inner, error *e) {
   if (cifar_is_folder(path)) return cifar_read(dataset, path, inner, e);
   if (idx_is_folder(path)) return idx_read(dataset, path, inner, e);
@@ -130,7 +132,7 @@ static int open_file(struct dataset *dataset, const char *path, const char *inne
   if (status != OK) return status;
   const char *packed = compression(&file);
   if (packed) return fail(e, "is compressed (%s): unpack it to a plain .tar first", packed);
-  bool is_tar = ends_with(path, ".tar") || (file.size >= 512 && !memcmp(file.bytes + 257, "ustar", 5));
+  bool is_tar = tar_is_name(path) || (file.size >= 512 && !memcmp(file.bytes + 257, "ustar", 5));
   if (!is_tar) {
     return fail(e, "is no data set (a folder, a .tar, a .csv or .tsv, a CIFAR .bin or an IDX images file is)");
   }
@@ -142,8 +144,7 @@ static int open_file(struct dataset *dataset, const char *path, const char *inne
   return status;
 }
 
-/* Split "PATH:INNER" at its last colon when the whole is no file; *inner points into *path or is NULL. */
-static int find_inner(const char *data, char **path, char **inner, struct stat *found, error *e) {
+int dataset_split(const char *data, char **path, char **inner, struct stat *found, error *e) {
   *inner = NULL;
   *path = copy_string(data, e);
   if (!*path) return FAILED;
@@ -167,7 +168,7 @@ int dataset_open(struct dataset *dataset, const char *data, error *e) {
   char *path = NULL, *inner = NULL;
   struct stat found;
   int status = (dataset->name = copy_string(data, e)) ? OK : FAILED;
-  if (status == OK) status = find_inner(data, &path, &inner, &found, e);
+  if (status == OK) status = dataset_split(data, &path, &inner, &found, e);
   if (status == OK) {
     if (S_ISDIR(found.st_mode)) {
       status = open_folder(dataset, path, inner, e);

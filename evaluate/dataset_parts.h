@@ -2,6 +2,8 @@
 #ifndef EVALUATE_DATASET_PARTS_H
 #define EVALUATE_DATASET_PARTS_H
 
+#include <sys/stat.h>
+
 #include "evaluate/dataset.h"
 
 /* Names found in a folder or a tar, before it is known what they mean. */
@@ -25,9 +27,14 @@ void listing_free(struct listing *listing);
 /* Readers: messages without the data set's name. */
 int folder_list(struct listing *listing, const char *path, error *e);
 int tar_list(struct listing *listing, const uint8_t *bytes, size_t size, error *e);
+bool tar_is_name(const char *path);
 /* Decide what a listing means (class folders, flat, splits) and make samples of it. inner: the folder asked for, or
  * NULL. unwrap: look through a single folder around everything (tars are packed so). Paths move to the samples. */
 int dataset_arrange(struct dataset *dataset, struct listing *listing, const char *inner, bool unwrap, error *e);
+
+/* What is taken of a listing: no part of the path is hidden and it fits on a line; it ends as pictures' names do. */
+bool path_is_shown(const char *path);
+bool path_is_image(const char *path);
 
 int csv_read(struct dataset *dataset, const char *path, error *e);
 /* The same from bytes, `separator` ',' or '\t'. */
@@ -44,6 +51,9 @@ int idx_read(struct dataset *dataset, const char *path, const char *split, error
 /* Building blocks. */
 int dataset_add(struct dataset *dataset, char *path /* taken over */, int label, const uint8_t *bytes, size_t size,
                 error *e);
+/* Split "PATH:INNER" at its last colon when the whole is no file: *path is a copy to free (NULL when memory is short),
+ * *inner points into it or is NULL, *found is what lies at *path. FAILED when nothing does. */
+int dataset_split(const char *data, char **path, char **inner, struct stat *found, error *e);
 /* Map a file for the life of the set. */
 int dataset_map(struct dataset *dataset, const char *path, struct file_view *view, error *e);
 /* Keep malloc'ed bytes for the life of the set (taken over, also on failure). */

@@ -35,8 +35,8 @@ static double number_of(const char *json, const char *key) {
 }
 
 TEST(commands_and_help) {
-  static const char *const commands[] = {"convert", "inspect", "features", "classify",
-                                         "probe",   "bench",   "profile",  "demo-data"};
+  static const char *const commands[] = {"convert", "inspect", "features", "classify", "probe",
+                                         "pixels",  "bench",   "profile",  "demo-data"};
   struct run run = RUN("help");
   CHECK(run.exit_code == 0);
   for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
