@@ -39,7 +39,7 @@ static int read_up_to_scan(struct jpeg *j, error *e) {
     in->next += 2;
     j->restart_interval = 0;
     j->jfif = j->adobe = false;
-    for (int i = 0; i < JPEG_TABLES; i++) { /* T.81 F.1.4.4.1.5 and .2 */
+    for (int i = 0; i < JPEG_CONDITIONS; i++) { /* T.81 F.1.4.4.1.5 and .2 */
       j->dc_low[i] = 0;
       j->dc_high[i] = 1;
       j->ac_border[i] = 5;
@@ -72,6 +72,7 @@ static int decode_one_scan(struct jpeg *j, struct jpeg_output *out, error *e) {
       if (row * rows + i < j->scan_mcus_high && jpeg_decode_row(j, i, wanted, e) != OK) return FAILED;
     }
     if (jpeg_put_row(j, out, row, e) != OK) return FAILED;
+    j->finished_rows++;
   }
   bool is_cut = !j->in.marker && j->in.next == j->in.end; /* all blocks may be there, but nobody knows */
   return is_cut ? jpeg_truncated(j, e) : check_rest(j, e);
@@ -104,20 +105,42 @@ static int decode(struct jpeg *j, struct row_sink *sink, struct jpeg_output **ou
   return OK;
 }
 
+/* The picture of a damaged file: the rows so far, and nothing where the others were. Pillow's would be all black where
+ * there are none; such a picture is of no use. */
+static int give_up(struct jpeg *j, struct jpeg_output *out, error *e) {
+  return j->finished_rows > 0 ? jpeg_put_rest(j, out, e) : FAILED;
+}
+
+static int stream(struct row_sink *sink, struct image *about, const uint8_t *bytes, size_t size, size_t true_size,
+                  const struct decode_options *options, error *e) {
+  struct jpeg *j = allocate_zeroed(1, sizeof *j, e);
+  if (!j) return FAILED;
+  j->in = (struct jpeg_input){.bytes = bytes, .next = bytes, .end = bytes + size, .file_end = bytes + true_size};
+  j->options = options;
+  struct jpeg_output *out = NULL;
+  int status = decode(j, sink, &out, e);
+  bool partial = status != OK || j->in.next > j->in.file_end;
+  if (status != OK && options && options->lenient) status = give_up(j, out, e);
+  const char *mode = j->component_count == 1 ? "L" : j->component_count == 3 ? "RGB" : "CMYK";
+  *about = (struct image){.width = j->width, .height = j->height, .mode = mode, .partial = partial};
+  jpeg_stop_output(out);
+  release(j);
+  return status;
+}
+
 int jpeg_stream(struct row_sink *sink, struct image *about, const uint8_t *bytes, size_t size,
                 const struct decode_options *options, error *e) {
   *about = (struct image){0};
   if (size < 3 || bytes[0] != 0xff || bytes[1] != 0xd8 || bytes[2] != 0xff) return fail(e, "byte 0: not a JPEG");
-  struct jpeg *j = allocate_zeroed(1, sizeof *j, e);
-  if (!j) return FAILED;
-  j->in = (struct jpeg_input){.bytes = bytes, .next = bytes, .end = bytes + size};
-  j->options = options;
-  struct jpeg_output *out = NULL;
-  int status = decode(j, sink, &out, e);
-  const char *mode = j->component_count == 1 ? "L" : j->component_count == 3 ? "RGB" : "CMYK";
-  *about = (struct image){.width = j->width, .height = j->height, .mode = mode};
-  jpeg_stop_output(out);
-  release(j);
+  if (!options || !options->lenient) return stream(sink, about, bytes, size, size, options, e);
+  /* Pillow lets libjpeg see an end marker where the file ends. */
+  static const uint8_t end_marker[2] = {0xff, 0xd9};
+  uint8_t *longer = size < SIZE_MAX - sizeof end_marker ? allocate(size + sizeof end_marker, 1, e) : NULL;
+  if (!longer) return FAILED;
+  memcpy(longer, bytes, size);
+  memcpy(longer + size, end_marker, sizeof end_marker);
+  int status = stream(sink, about, longer, size + sizeof end_marker, size, options, e);
+  free(longer);
   return status;
 }
 

@@ -55,17 +55,18 @@ static const struct {
 
 /* ---- decisions (D.2) ---------------------------------------------------------------------------------------------*/
 
-/* The next byte of the segment; behind the data zeros follow, which is no error. */
+/* The next byte of the segment; behind the data zeros follow, which is no error. libjpeg does not wait here for an end
+ * marker that was added. */
 static uint32_t next_byte(struct jpeg_input *in) {
   if (in->marker) return 0;
-  if (in->next == in->end) {
+  if (in->next == in->file_end) {
     in->starved = true;
     return 0;
   }
   uint8_t byte = *in->next++;
   if (byte != 0xff) return byte;
-  while (in->next < in->end && *in->next == 0xff) in->next++; /* fill bytes */
-  if (in->next == in->end) {
+  while (in->next < in->file_end && *in->next == 0xff) in->next++; /* fill bytes */
+  if (in->next == in->file_end) {
     in->starved = true;
     return 0;
   }

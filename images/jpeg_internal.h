@@ -23,6 +23,7 @@ enum {
   JPEG_BLOCK = 64,      /* coefficients of a block */
   JPEG_COMPONENTS = 4,  /* at most */
   JPEG_TABLES = 4,      /* of each kind */
+  JPEG_CONDITIONS = 16, /* of each kind, of arithmetic coding */
   JPEG_LOOKAHEAD = 10,  /* bits that index a code's tables */
   JPEG_SMOOTHED = 10,   /* coefficients, in zigzag order, that smoothing may estimate */
   JPEG_MCU_BLOCKS = 10, /* at most */
@@ -84,7 +85,8 @@ enum { JPEG_MARGIN = 16 };
 /* The file, and the bits of an entropy-coded segment: see jpeg_bits.h. */
 struct jpeg_input {
   const uint8_t *bytes, *next, *end;
-  int marker; /* the marker on whose 0xff `next` stands, 0: on none that is known */
+  const uint8_t *file_end; /* before `end` where an end marker was added */
+  int marker;              /* the marker on whose 0xff `next` stands, 0: on none that is known */
   uint64_t buffer;
   int count;        /* of valid bits at the top of buffer */
   int padding;      /* of these, how many are zeros that follow the data */
@@ -96,9 +98,9 @@ struct jpeg_input {
 /* The arithmetic decoder of an interval (T.81 annex D). */
 struct jpeg_arithmetic {
   bool is_started, is_broken;
-  uint32_t code, interval;                           /* registers C and A */
-  int bits;                                          /* CT: shifts before the next byte */
-  uint8_t dc[JPEG_TABLES][64], ac[JPEG_TABLES][256]; /* bins */
+  uint32_t code, interval;                                   /* registers C and A */
+  int bits;                                                  /* CT: shifts before the next byte */
+  uint8_t dc[JPEG_CONDITIONS][64], ac[JPEG_CONDITIONS][256]; /* bins */
 };
 
 struct jpeg {
@@ -110,12 +112,13 @@ struct jpeg {
   int component_count, h_max, v_max, mcus_wide, mcus_high;
   struct rectangle part;  /* of the picture: all that is put out */
   int first_row, end_row; /* rows of MCUs that it needs */
+  int finished_rows;      /* of a file with one scan, that were decoded and put out without an error */
   struct jpeg_component components[JPEG_COMPONENTS];
   uint16_t quantisation[JPEG_TABLES][JPEG_BLOCK]; /* natural order */
   bool quantisation_defined[JPEG_TABLES];
   struct jpeg_code_lengths dc_lengths[JPEG_TABLES], ac_lengths[JPEG_TABLES];
   /* Conditioning of arithmetic coding: bounds L and U of small DC differences, place K between low and high AC. */
-  uint8_t dc_low[JPEG_TABLES], dc_high[JPEG_TABLES], ac_border[JPEG_TABLES];
+  uint8_t dc_low[JPEG_CONDITIONS], dc_high[JPEG_CONDITIONS], ac_border[JPEG_CONDITIONS];
   int restart_interval; /* in MCUs, 0: none */
 
   /* The current scan. */
@@ -190,7 +193,7 @@ struct jpeg_output;
 int jpeg_start_output(struct jpeg *j, struct jpeg_output **output, struct row_sink *sink, error *e);
 /* The components' blocks of MCU row `row` are there: put out the lines that it makes possible. */
 int jpeg_put_row(struct jpeg *j, struct jpeg_output *output, int row, error *e);
-/* Black for what was not put out. */
+/* Black, or white where colours are inks, for what was not put out. */
 int jpeg_put_rest(struct jpeg *j, struct jpeg_output *output, error *e);
 void jpeg_stop_output(struct jpeg_output *output);
 

@@ -83,7 +83,7 @@ static int read_conditioning(struct jpeg *j, const struct segment *s, error *e) 
   if (s->size % 2) return broken(s, "arithmetic conditioning of a wrong length", e);
   for (size_t i = 0; i < s->size; i += 2) {
     int is_ac = s->bytes[i] >> 4, table = s->bytes[i] & 15, value = s->bytes[i + 1];
-    if (is_ac > 1 || table >= JPEG_TABLES || (!is_ac && (value & 15) > value >> 4)) {
+    if (is_ac > 1 || (!is_ac && (value & 15) > value >> 4)) { /* `table` has four bits */
       return broken(s, "impossible arithmetic conditioning", e);
     }
     if (is_ac) {

@@ -168,8 +168,9 @@ int jpeg_put_row(struct jpeg *j, struct jpeg_output *out, int row, error *e) {
 }
 
 int jpeg_put_rest(struct jpeg *j, struct jpeg_output *out, error *e) {
+  int nothing = out->color == JPEG_CMYK || out->color == JPEG_YCCK ? 255 : 0; /* no ink is white */
   for (; out->next_line < j->part.y + j->part.height; out->next_line++) {
-    memset(out->sink->room(out->sink), 0, 3 * (size_t)j->part.width);
+    memset(out->sink->room(out->sink), nothing, 3 * (size_t)j->part.width);
     if (out->sink->row(out->sink, e) != OK) return FAILED;
   }
   return OK;

@@ -29,7 +29,7 @@ static int check_progression(const struct jpeg *j, error *e) {
 }
 
 static int prepare(struct jpeg *j, int table, bool is_dc, error *e) {
-  if (j->is_arithmetic && table < JPEG_TABLES) return OK; /* it needs no table */
+  if (j->is_arithmetic) return OK; /* it needs no table */
   if (table >= JPEG_TABLES || !(is_dc ? j->dc_lengths : j->ac_lengths)[table].defined) {
     return fail(e, "byte %zu: the scan has no Huffman table", jpeg_position(&j->in));
   }
@@ -158,8 +158,8 @@ int jpeg_decode_row(struct jpeg *j, int block_line, bool wanted, error *e) {
 
 /* ---- several scans -----------------------------------------------------------------------------------------------*/
 
+/* A second scan of a component writes over the first, as in libjpeg. */
 static void sequential_block(struct jpeg *j, struct jpeg_component *c, int16_t *block) {
-  memset(block, 0, JPEG_BLOCK * sizeof *block); /* an earlier scan of the component may have been here */
   if (j->is_arithmetic) {
     jpeg_arithmetic_block(j, c, block);
   } else {

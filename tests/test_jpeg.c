@@ -42,6 +42,37 @@ TEST(jpeg_pixels_equal_pillow) {
   free(table);
 }
 
+/* The rows that a truncated file still gives. */
+TEST(lenient_jpegs_equal_pillow) {
+  char *table = read_file(fixture("jpeg/lenient.tsv"), NULL);
+  REQUIRE(table != NULL);
+  int partial = 0;
+  for (char *line = strtok(table, "\n"); line; line = strtok(NULL, "\n")) {
+    char name[128], path[160], hash[32];
+    int kept;
+    REQUIRE(sscanf(line, "%127s %d %31s", name, &kept, hash) == 3);
+    snprintf(path, sizeof path, "jpeg/%s", name);
+    size_t size;
+    char *bytes = read_file(fixture(path), &size);
+    REQUIRE(bytes != NULL && size > (size_t)kept);
+    struct decode_options lenient = {.lenient = true};
+    struct image image;
+    error e = {""};
+    int status = image_decode(&image, (uint8_t *)bytes, (size_t)kept, &lenient, &e);
+    CHECK_MSG((status == OK) == (strcmp(hash, "refused") != 0), "%s, %d bytes: %s", name, kept,
+              status == OK ? "accepted" : e.message);
+    if (status == OK) {
+      partial += image.partial;
+      CHECK_MSG(fnv(image.rgb, (size_t)image.width * (size_t)image.height * 3) == strtoull(hash, NULL, 16),
+                "%s, %d bytes: other pixels than Pillow's", name, kept);
+      image_free(&image);
+    }
+    free(bytes);
+  }
+  CHECK(partial > 50);
+  free(table);
+}
+
 /* Cut at every byte, and with every byte changed: an answer each time. The copy ends where the data ends, so that the
  * address sanitizer sees a read beyond it. */
 static void break_everywhere(const char *name) {

@@ -3,6 +3,8 @@
 Needs Pillow 13.0, numpy, and cjpeg of libjpeg-turbo 2.1 (Debian: libjpeg-turbo-progs) for what Pillow cannot write.
 Usage: python tests/reference/make_jpeg_fixtures.py
 hashes.tsv: file, width, height, FNV-1a (64 bits) of the RGB bytes of Image.open(file).convert("RGB").
+lenient.tsv: file, how many of its bytes are left, and the hash under ImageFile.LOAD_TRUNCATED_IMAGES; or "refused",
+also for files of which Pillow makes a picture that is all black.
 """
 import io
 import os
@@ -10,7 +12,7 @@ import subprocess
 import tempfile
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
 OUT = os.path.join(os.path.dirname(__file__), "..", "fixtures", "jpeg")
 END = b"\xff\xd9"
@@ -142,6 +144,25 @@ def cjpeg_files():
     yield "arithmetic-progressive.jpg", by_cjpeg(37, 29, "-sample", "2x1", "-arithmetic", "-progressive")
 
 
+def write_lenient(files):
+    ImageFile.LOAD_TRUNCATED_IMAGES = True
+    with open(os.path.join(OUT, "lenient.tsv"), "w") as table:
+        for name in sorted(files):
+            if "arithmetic" in name:  # which libjpeg cannot suspend
+                continue
+            for share in (0.4, 0.7, 0.9, 0.99):
+                kept = int(len(files[name]) * share)
+                try:
+                    rgb = Image.open(io.BytesIO(files[name][:kept])).convert("RGB")
+                    colour = "white" if name in ("cmyk.jpg", "ycck.jpg") else "black"
+                    empty = Image.new("RGB", rgb.size, colour).tobytes() == rgb.tobytes()
+                    answer = "refused" if empty else f"{fnv(rgb.tobytes()):016x}"
+                except OSError:
+                    answer = "refused"
+                table.write(f"{name}\t{kept}\t{answer}\n")
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+
+
 def main():
     os.makedirs(OUT, exist_ok=True)
     files = dict([*pillow_files(), *cjpeg_files()])
@@ -151,6 +172,7 @@ def main():
                 f.write(files[name])
             rgb = Image.open(io.BytesIO(files[name])).convert("RGB")
             table.write(f"{name}\t{rgb.width}\t{rgb.height}\t{fnv(rgb.tobytes()):016x}\n")
+    write_lenient(files)
     print(len(files), "files,", sum(map(len, files.values())), "bytes")
 
 
