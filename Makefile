@@ -88,10 +88,12 @@ sanitize:
 	$(MAKE) BUILD=$(BUILD)/sanitize SANITIZE="$(SANITIZERS)" all $(BUILD)/sanitize/run-tests
 	$(BUILD)/sanitize/run-tests --program $(BUILD)/sanitize/backbones $(TESTS)
 
-# Each parser's fuzz target for FUZZ_SECONDS (needs clang with libFuzzer). Corpora grow in build/fuzz/corpus.
+# Each parser's fuzz target for FUZZ_SECONDS (needs clang with libFuzzer). Corpora grow in build/fuzz/corpus. Reads of
+# uninitialised memory: make fuzz FUZZ_SANITIZERS=memory BUILD=build/memory
 FUZZ_SECONDS ?= 20
 FUZZ_TARGETS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 FUZZ_CC ?= clang
+FUZZ_SANITIZERS ?= address,undefined
 FUZZ_SOURCES = $(filter-out bench/%,$(LIBRARY_SOURCES))
 FUZZ_FLAGS = -std=c11 -D_GNU_SOURCE -I. -g -O1 -fno-sanitize-recover=all
 FUZZ_OBJECTS = $(patsubst %.c,$(BUILD)/fuzz/%.o,$(FUZZ_SOURCES)) \
@@ -102,13 +104,13 @@ $(BUILD)/fuzz/kernels/simd/%_plain.o: kernels/simd/%.c
 	@$(FUZZ_CC) $(FUZZ_FLAGS) -DISA=plain -DISA_plain=1 -c -o $@ $<
 $(BUILD)/fuzz/images/simd/%_plain.o: images/simd/%.c
 	@mkdir -p $(@D)
-	@$(FUZZ_CC) $(FUZZ_FLAGS) -fwrapv -fsanitize=fuzzer-no-link,address,undefined -DISA=plain -DISA_plain=1 -c -o $@ $<
+	@$(FUZZ_CC) $(FUZZ_FLAGS) -fwrapv -fsanitize=fuzzer-no-link,$(FUZZ_SANITIZERS) -DISA=plain -DISA_plain=1 -c -o $@ $<
 $(BUILD)/fuzz/%.o: %.c
 	@mkdir -p $(@D)
-	@$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined -c -o $@ $<
+	@$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,$(FUZZ_SANITIZERS) -c -o $@ $<
 $(BUILD)/fuzz/bin/%: tests/fuzz/%.c $(FUZZ_OBJECTS)
 	@mkdir -p $(@D)
-	@$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LDLIBS)
+	@$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer,$(FUZZ_SANITIZERS) -o $@ $^ $(LDLIBS)
 .PHONY: fuzz
 fuzz: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/bin/%)
 	@for t in $(FUZZ_TARGETS); do \
