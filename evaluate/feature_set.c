@@ -1,11 +1,12 @@
-/* Reading back what `features` wrote. */
+#include "evaluate/feature_set.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "evaluate/dataset_parts.h"
-#include "evaluate/probe.h"
+#include "evaluate/logistic.h"
 #include "weights-tools/json.h"
 
 /* A name a line; the last line may lack its line feed. */

@@ -1,0 +1,29 @@
+/* Extracted features, read back. */
+#ifndef EVALUATE_FEATURE_SET_H
+#define EVALUATE_FEATURE_SET_H
+
+#include "evaluate/npy.h"
+
+/* A folder as `features` writes it: features.npy [n, d], labels.npy [n], classes.txt (a name a line; without it the
+ * labels count the classes) and meta.json (may be absent). */
+struct feature_set {
+  char *folder;
+  struct npy array;
+  const float *x; /* [n, d], in the mapped file when it holds float32 */
+  void *owned;
+  int *labels;
+  size_t n, d;
+  char **names; /* of classes; NULL when there is no classes.txt */
+  int classes;
+  char *weights, *kind; /* SHA-256 of the backbone's file and what was taken of it, by meta.json; NULL: unknown */
+};
+
+/* Refuses shapes that do not fit together, samples without a label, labels without a class and numbers that are not
+ * finite; each message names the file and the place. */
+int feature_set_open(struct feature_set *set, const char *folder, error *e);
+void feature_set_close(struct feature_set *set);
+/* Both sets have the same width, the same classes and, as far as is known, come from the same backbone; else the
+ * message says what differs. */
+int feature_sets_match(const struct feature_set *train, const struct feature_set *other, error *e);
+
+#endif
