@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "images/bmp.h"
 #include "kernels/memory.h"
 
 int image_check_size(int64_t width, int64_t height, const struct decode_options *options, error *e) {
@@ -84,7 +85,7 @@ int image_collect(image_streamer *stream, struct image *image, const uint8_t *by
   return status;
 }
 
-#define DECODED_FORMATS "JPEG, PNG, GIF, PNM"
+#define DECODED_FORMATS "JPEG, PNG, GIF, BMP, PNM"
 
 /* The name of a known format that is not decoded here, or NULL. */
 static const char *unsupported_format(const uint8_t *bytes, size_t size) {
@@ -93,7 +94,6 @@ static const char *unsupported_format(const uint8_t *bytes, size_t size) {
     size_t length, offset;
   } others[] = {
       {"WEBP", "WebP", 4, 8},
-      {"BM", "BMP", 2, 0},
       {"II*\0", "TIFF", 4, 0},
       {"MM\0*", "TIFF", 4, 0},
       {"II+\0", "BigTIFF", 4, 0},
@@ -139,6 +139,8 @@ static bool is_gif(const uint8_t *bytes, size_t size) {
   return size >= 6 && (memcmp(bytes, "GIF87a", 6) == 0 || memcmp(bytes, "GIF89a", 6) == 0);
 }
 
+static bool is_bmp(const uint8_t *bytes, size_t size) { return size >= 2 && memcmp(bytes, "BM", 2) == 0; }
+
 static bool is_pnm(const uint8_t *bytes, size_t size) {
   return size >= 3 && bytes[0] == 'P' && bytes[1] >= '1' && bytes[1] <= '7' &&
          (bytes[2] == ' ' || (bytes[2] >= '\t' && bytes[2] <= '\r'));
@@ -158,6 +160,8 @@ static const struct format formats[] = {
     {.name = "JPEG", .matches = is_jpeg, .stream = jpeg_stream},
     {.name = "PNG", .matches = is_png, .decode = png_decode},
     {.name = "GIF", .matches = is_gif, .decode = gif_decode},
+    {.name = "BMP", .matches = is_bmp, .decode = bmp_decode},
+    {.name = "DIB", .matches = dib_matches, .decode = dib_decode},
     {.name = "PPM", .matches = is_pnm, .decode = pnm_decode},
     {.name = "JPEG", .matches = holds_jpeg, .stream = jpeg_stream}, /* behind junk: after all others */
 };

@@ -38,6 +38,8 @@ int image_decode(struct image *image, const uint8_t *bytes, size_t size, const s
 int jpeg_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options, error *e);
 int png_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options, error *e);
 int gif_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options, error *e);
+int bmp_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options, error *e);
+int dib_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options, error *e);
 int pnm_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options, error *e);
 
 struct rectangle {

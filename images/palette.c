@@ -12,3 +12,13 @@ void palette_expand(const struct palette *palette, const uint8_t *indices, size_
 void palette_set_gray(struct palette *palette) {
   for (int i = 0; i < 256; i++) memset(palette->rgb[i], i, 4);
 }
+
+void unpack_indices(const uint8_t *packed, int bits, size_t n, uint8_t *indices) {
+  int per_byte = 8 / bits, mask = (1 << bits) - 1;
+  size_t whole = n / (size_t)per_byte;
+  for (size_t i = 0; i < whole; i++) {
+    for (int k = 0; k < per_byte; k++) *indices++ = (uint8_t)(packed[i] >> (8 - bits * (k + 1)) & mask);
+  }
+  for (int k = 0; k < (int)(n % (size_t)per_byte); k++)
+    *indices++ = (uint8_t)(packed[whole] >> (8 - bits * (k + 1)) & mask);
+}

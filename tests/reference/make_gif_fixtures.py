@@ -101,54 +101,54 @@ def runs(bits, count=WIDTH * HEIGHT):
 
 def good_files():
     for bits in range(1, 9):
-        yield f"colours-{1 << bits}", screen(palette(bits)) + frame(compress(noise(bits), max(bits, 2)), max(bits, 2)) + b";"
+        yield f"colours-{1 << bits}.gif", screen(palette(bits)) + frame(compress(noise(bits), max(bits, 2)), max(bits, 2)) + b";"
     p = palette(4)
     data = compress(runs(4), 4)
-    yield "87a", screen(p, version=b"GIF87a") + frame(data, 4) + b";"
-    yield "interlaced", screen(p) + frame(compress(noise(4), 4), 4, interlaced=True) + b";"
+    yield "87a.gif", screen(p, version=b"GIF87a") + frame(data, 4) + b";"
+    yield "interlaced.gif", screen(p) + frame(compress(noise(4), 4), 4, interlaced=True) + b";"
     for height in (1, 2, 3, 5):
-        yield f"interlaced-{height}", screen(p, height=height) + frame(
+        yield f"interlaced-{height}.gif", screen(p, height=height) + frame(
             compress(noise(4, WIDTH * height), 4), 4, height=height, interlaced=True
         ) + b";"
-    yield "local-palette", screen(p) + frame(data, 4, colours=palette(5)) + b";"
-    yield "no-palette", screen() + frame(data, 4) + b";"
-    yield "gray-palette", screen(gray(4)) + frame(data, 4) + b";"
-    yield "gray-local-palette", screen(p) + frame(data, 4, colours=gray(4)) + b";"
-    yield "beyond-palette", screen(palette(2)) + frame(data, 4) + b";"
-    yield "small-frame", screen(p, 20, 16, 3) + frame(data, 4, 5, 2) + b";"
-    yield "small-transparent-frame", screen(p, 20, 16, 3) + control(6, 2) + frame(data, 4, 5, 2) + b";"
-    yield "frame-beyond-screen", screen(p, 8, 20) + control(6) + frame(data, 4, 3, 4) + b";"
-    yield "no-screen", screen(p, 0, 0) + frame(data, 4) + b";"
+    yield "local-palette.gif", screen(p) + frame(data, 4, colours=palette(5)) + b";"
+    yield "no-palette.gif", screen() + frame(data, 4) + b";"
+    yield "gray-palette.gif", screen(gray(4)) + frame(data, 4) + b";"
+    yield "gray-local-palette.gif", screen(p) + frame(data, 4, colours=gray(4)) + b";"
+    yield "beyond-palette.gif", screen(palette(2)) + frame(data, 4) + b";"
+    yield "small-frame.gif", screen(p, 20, 16, 3) + frame(data, 4, 5, 2) + b";"
+    yield "small-transparent-frame.gif", screen(p, 20, 16, 3) + control(6, 2) + frame(data, 4, 5, 2) + b";"
+    yield "frame-beyond-screen.gif", screen(p, 8, 20) + control(6) + frame(data, 4, 3, 4) + b";"
+    yield "no-screen.gif", screen(p, 0, 0) + frame(data, 4) + b";"
     extensions = b"!\xfe\x03abc\x02de\0!\xff\x0bNETSCAPE2.0\x03\x01\0\0\0!\x01\x02aa\x01b\0\0\0"
-    yield "extensions", screen(p) + extensions + control(1, 3) + frame(data, 4) + b";"
-    yield "empty-extensions", screen(p) + b"!\xfe\0!\xf9\0\0!\xff\x0bNETSCAPE2.0\0\x02ab\0" + frame(data, 4) + b";"
-    yield "no-clear-code", screen(p) + frame(compress(noise(4), 4, clear_first=False), 4) + b";"
-    yield "no-end-code", screen(p) + frame(compress(noise(4), 4, end=False), 4)
-    yield "clear-codes", screen(p) + frame(compress(noise(4), 4, clear_every=7), 4) + b";"
-    yield "too-much-data", screen(p) + frame(compress(noise(4, 200), 4), 4) + b";"
-    yield "short-blocks", screen(p) + frame(data, 4, most=3) + b";"
-    yield "ended-block-inside", screen(p) + frame(data, 4).replace(data, data[:20] + b"\0" + bytes([len(data) - 20]) + data[20:]).replace(
+    yield "extensions.gif", screen(p) + extensions + control(1, 3) + frame(data, 4) + b";"
+    yield "empty-extensions.gif", screen(p) + b"!\xfe\0!\xf9\0\0!\xff\x0bNETSCAPE2.0\0\x02ab\0" + frame(data, 4) + b";"
+    yield "no-clear-code.gif", screen(p) + frame(compress(noise(4), 4, clear_first=False), 4) + b";"
+    yield "no-end-code.gif", screen(p) + frame(compress(noise(4), 4, end=False), 4)
+    yield "clear-codes.gif", screen(p) + frame(compress(noise(4), 4, clear_every=7), 4) + b";"
+    yield "too-much-data.gif", screen(p) + frame(compress(noise(4, 200), 4), 4) + b";"
+    yield "short-blocks.gif", screen(p) + frame(data, 4, most=3) + b";"
+    yield "ended-block-inside.gif", screen(p) + frame(data, 4).replace(data, data[:20] + b"\0" + bytes([len(data) - 20]) + data[20:]).replace(
         bytes([4, len(data)]), bytes([4, 20])
     ) + b";"
-    yield "one-bit-codes", screen(p) + frame(pack([(bit, 2) for bit in noise(1)]), 1) + b";"  # Pillow's never grow
-    yield "animated", screen(p) + control(2) + frame(data, 4) + control(2, 1) + frame(compress(noise(4), 4), 4) + b";"
+    yield "one-bit-codes.gif", screen(p) + frame(pack([(bit, 2) for bit in noise(1)]), 1) + b";"  # Pillow's never grow
+    yield "animated.gif", screen(p) + control(2) + frame(data, 4) + control(2, 1) + frame(compress(noise(4), 4), 4) + b";"
     wide = noise(8, 66 * 60)
-    yield "full-table", screen(palette(8), 66, 60) + frame(compress(wide, 8), 8, width=66, height=60) + b";"
+    yield "full-table.gif", screen(palette(8), 66, 60) + frame(compress(wide, 8), 8, width=66, height=60) + b";"
     steps = runs(2, 150 * 40)
-    yield "long-strings", screen(palette(2), 150, 40) + frame(compress(steps, 2, deferred=False), 2, width=150, height=40) + b";"
+    yield "long-strings.gif", screen(palette(2), 150, 40) + frame(compress(steps, 2, deferred=False), 2, width=150, height=40) + b";"
 
 
 def damaged_files():
     p = palette(4)
     whole = screen(p, 20, 16) + control(6) + frame(compress(noise(4), 4), 4, 5, 2, interlaced=True) + b";"
-    yield "cut", whole[:-30]
-    yield "cut-header", whole[:50]
-    yield "short", screen(p) + frame(compress(noise(4, 100), 4), 4) + b";"
-    yield "bad-code", screen(p) + frame(bytes([0x10, 0xFF, 0xFF, 0xFF]), 4) + b";"
-    yield "bad-code-size", screen(p) + frame(b"abc", 13) + b";"
-    yield "no-frame", screen(p) + control(1) + b";"
-    yield "empty-frame", screen(p) + frame(b"\x10", 4, width=0) + b";"
-    yield "short-control", screen(p) + b"!\xf9\x03\x01\0\0\0" + frame(compress(noise(4), 4), 4) + b";"
+    yield "cut.gif", whole[:-30]
+    yield "cut-header.gif", whole[:50]
+    yield "short.gif", screen(p) + frame(compress(noise(4, 100), 4), 4) + b";"
+    yield "bad-code.gif", screen(p) + frame(bytes([0x10, 0xFF, 0xFF, 0xFF]), 4) + b";"
+    yield "bad-code-size.gif", screen(p) + frame(b"abc", 13) + b";"
+    yield "no-frame.gif", screen(p) + control(1) + b";"
+    yield "empty-frame.gif", screen(p) + frame(b"\x10", 4, width=0) + b";"
+    yield "short-control.gif", screen(p) + b"!\xf9\x03\x01\0\0\0" + frame(compress(noise(4), 4), 4) + b";"
 
 
-write_tables(os.path.join(os.path.dirname(__file__), "..", "fixtures", "gif"), "gif", good_files(), damaged_files())
+write_tables(os.path.join(os.path.dirname(__file__), "..", "fixtures", "gif"), good_files(), damaged_files())

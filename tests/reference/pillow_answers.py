@@ -26,17 +26,17 @@ def answer(path, lenient):
         ImageFile.LOAD_TRUNCATED_IMAGES = False
 
 
-def write_tables(folder, extension, good, damaged):
+def write_tables(folder, good, damaged):
     """good, damaged: pairs of a name and a file's bytes. Good files must be read, damaged ones refused, by Pillow."""
     os.makedirs(folder, exist_ok=True)
     for table, files, is_damaged in (("hashes.tsv", good, False), ("damaged.tsv", damaged, True)):
         with open(os.path.join(folder, table), "w") as lines:
             for name, data in files:
-                path = os.path.join(folder, f"{name}.{extension}")
+                path = os.path.join(folder, name)
                 with open(path, "wb") as file:
                     file.write(data)
                 strict, lenient = answer(path, False), answer(path, True)
                 assert (strict is None) == is_damaged, name
                 assert is_damaged or strict == lenient, name
                 columns = lenient or (0, 0, "-", "refused")
-                lines.write("\t".join([os.path.basename(path), *map(str, columns)]) + "\n")
+                lines.write("\t".join([name, *map(str, columns)]) + "\n")

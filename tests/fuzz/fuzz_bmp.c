@@ -1,0 +1,14 @@
+/* Any bytes to bmp_decode(), those without its signature to dib_decode(): an error or a picture, within the limit. */
+#include "images/image.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  struct decode_options options = {.max_pixels = 1 << 18, .lenient = size && data[size - 1] % 2};
+  struct image image;
+  error e;
+  bool bmp = size >= 2 && data[0] == 'B' && data[1] == 'M';
+  int status = (bmp ? bmp_decode : dib_decode)(&image, data, size, &options, &e);
+  if (status == OK) image_free(&image);
+  return 0;
+}
