@@ -39,7 +39,7 @@ static double hamming(double x) {
   if (x == 0) return 1;
   if (x >= 1) return 0;
   x *= M_PI;
-  return sin(x) / x * (0.54 + 0.46 * cos(x));
+  return sin(x) / x * ((double)0.54f + (double)0.46f * cos(x)); /* Pillow has the constants in float */
 }
 
 /* A filter's shape, zero beyond `support` on either side. */
