@@ -70,15 +70,29 @@ static inline int take(struct window *w, int n) {
 /* The value whose n low bits were sent, n >= 1 (T.81 table F.1): those with a leading 0 are negative. */
 static inline int extend(int value, int n) { return value - (value < 1 << (n - 1) ? (1 << n) - 1 : 0); }
 
-/* A symbol whose code is longer than the lookahead: bits of the code << 8 | symbol. */
-unsigned jpeg_long_symbol(const struct jpeg_code *code, uint64_t bits);
+/* What the next bits begin with where the code is longer than the lookahead. */
+struct jpeg_entry jpeg_long_entry(const struct jpeg_code *code, uint64_t bits);
+
+static inline __attribute__((always_inline)) struct jpeg_entry look_up(const struct window *w,
+                                                                       const struct jpeg_code *code) {
+  struct jpeg_entry entry = code->lookahead[w->bits >> (64 - JPEG_LOOKAHEAD)];
+  return __builtin_expect(entry.length == 0, 0) ? jpeg_long_entry(code, w->bits) : entry;
+}
 
 /* The next symbol; refill() first. */
 static inline int decode_symbol(struct window *w, const struct jpeg_code *code) {
-  unsigned entry = code->lookahead[w->bits >> (64 - JPEG_LOOKAHEAD)];
-  if (__builtin_expect(entry == 0, 0)) entry = jpeg_long_symbol(code, w->bits);
-  drop(w, (int)(entry >> 8));
-  return (int)(entry & 255);
+  struct jpeg_entry entry = look_up(w, code);
+  drop(w, entry.length);
+  return entry.symbol;
+}
+
+/* The value of the coefficient that the next bits begin with, without a branch: bits of the value are the top ones
+ * behind the code; if the first of them is 0 it is negative. No bits are the value 0. */
+static inline int value_of(const struct window *w, struct jpeg_entry entry) {
+  int size = entry.total - entry.length;
+  uint64_t rest = w->bits << entry.length;
+  int value = (int)(rest >> 1 >> (63 - size)), negative = (int)(~rest >> 63);
+  return value - (-negative & ((1 << size) - 1));
 }
 
 #endif

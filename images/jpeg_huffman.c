@@ -11,23 +11,19 @@ const uint8_t jpeg_natural_order[JPEG_BLOCK + 16] = {
 
 /* ---- codes -------------------------------------------------------------------------------------------------------*/
 
-/* The entry of `values` for a symbol whose code of `length` bits begins `bits` (JPEG_LOOKAHEAD of them). */
-static int32_t value_entry(int bits, int length, int symbol, bool is_dc, bool sequential) {
-  int run = symbol >> 4, size = symbol & 15, rest = JPEG_LOOKAHEAD - length;
-  if (size > rest) return 0;
-  if (size == 0) {
-    if (!is_dc && !sequential) return 0; /* a progressive scan's run of ended blocks */
-    if (!is_dc && run != 15) run = JPEG_END_OF_BLOCK;
-    return run << 8 | length; /* a run of 16 zeros is one of 15 before another zero */
-  }
-  int value = extend(bits >> (rest - size) & ((1 << size) - 1), size);
-  return (int32_t)((uint32_t)value << 16 | (uint32_t)run << 8 | (uint32_t)(length + size));
+static struct jpeg_entry entry_of(const struct jpeg_code *code, int symbol, int length) {
+  int run = symbol >> 4, size = symbol & 15;
+  if (code->is_dc) run = 0;
+  if (!code->is_dc && size == 0 && run != 15 && code->is_sequential) run = JPEG_END_OF_BLOCK;
+  return (struct jpeg_entry){(uint8_t)symbol, (uint8_t)length, (uint8_t)(length + size), (uint8_t)run};
 }
 
 int jpeg_prepare_code(struct jpeg_code *code, const struct jpeg_code_lengths *lengths, bool is_dc, bool sequential,
                       error *e) {
   memset(code, 0, sizeof *code);
   memcpy(code->symbols, lengths->symbols, sizeof code->symbols);
+  code->is_dc = is_dc;
+  code->is_sequential = sequential;
   int32_t next = 0, index = 0; /* of the code and of its symbol */
   for (int length = 1; length <= 16; length++) {
     int count = lengths->counts[length - 1];
@@ -38,10 +34,7 @@ int jpeg_prepare_code(struct jpeg_code *code, const struct jpeg_code_lengths *le
       if (is_dc && symbol > 15) return fail(e, "a Huffman table with a DC difference of %d bits", symbol);
       if (length > JPEG_LOOKAHEAD || next >= 1 << length) continue;
       int first = next << (JPEG_LOOKAHEAD - length), n = 1 << (JPEG_LOOKAHEAD - length);
-      for (int bits = first; bits < first + n; bits++) {
-        code->lookahead[bits] = (uint16_t)(length << 8 | symbol);
-        code->values[bits] = value_entry(bits, length, symbol, is_dc, sequential);
-      }
+      for (int bits = first; bits < first + n; bits++) code->lookahead[bits] = entry_of(code, symbol, length);
     }
     /* There must be room for all, and the code of all ones is not allowed. */
     if (count && next >= 1 << length) return fail(e, "a Huffman table with more codes than there are");
@@ -52,12 +45,12 @@ int jpeg_prepare_code(struct jpeg_code *code, const struct jpeg_code_lengths *le
   return OK;
 }
 
-unsigned jpeg_long_symbol(const struct jpeg_code *code, uint64_t bits) {
+struct jpeg_entry jpeg_long_entry(const struct jpeg_code *code, uint64_t bits) {
   int length = JPEG_LOOKAHEAD + 1;
   while ((int32_t)(bits >> (64 - length)) > code->max_code[length]) length++;
-  if (length > 16) return 17 << 8; /* no code: the symbol 0 */
+  if (length > 16) return entry_of(code, 0, 17); /* no code: the symbol 0 */
   int index = (int32_t)(bits >> (64 - length)) + code->value_offset[length];
-  return (unsigned)length << 8 | code->symbols[index & 255];
+  return entry_of(code, code->symbols[index & 255], length);
 }
 
 void jpeg_standard_code(struct jpeg_code_lengths *lengths, bool is_dc, int table) {
@@ -124,42 +117,25 @@ struct window jpeg_refill_slowly(struct jpeg_input *in, struct window w, int wan
 
 /* ---- blocks ------------------------------------------------------------------------------------------------------*/
 
-/* A coefficient whose code and value do not fit the lookahead, as an entry of `values`, consumed. */
-static __attribute__((noinline)) int64_t long_value(struct window *w, const struct jpeg_code *code, bool is_dc) {
-  int symbol = decode_symbol(w, code), run = symbol >> 4, size = symbol & 15;
-  if (size == 0) return (int64_t)(is_dc || run == 15 ? run : JPEG_END_OF_BLOCK) << 8;
-  int value = extend(take(w, size), size);
-  return (int64_t)value * 65536 + (run << 8);
-}
-
-static inline __attribute__((always_inline)) int64_t decode_value(struct window *w, const struct jpeg_code *code,
-                                                                  bool is_dc) {
-  int32_t entry = code->values[w->bits >> (64 - JPEG_LOOKAHEAD)];
-  if (__builtin_expect(entry == 0, 0)) {
-    struct window copy = *w; /* keeps w itself in registers */
-    int64_t value = long_value(&copy, code, is_dc);
-    *w = copy;
-    return value;
-  }
-  drop(w, entry & 255);
-  return entry;
-}
-
 int jpeg_decode_block(struct jpeg_input *in, const struct jpeg_code *dc, const struct jpeg_code *ac, int *prediction,
                       int16_t *block) {
   struct window w = open_window(in);
   refill(in, &w, SYMBOL_BITS);
-  int64_t difference = decode_value(&w, dc, true) >> 16;
-  if (__builtin_add_overflow(*prediction, (int)difference, prediction)) in->overflow = true;
+  struct jpeg_entry entry = look_up(&w, dc);
+  if (__builtin_add_overflow(*prediction, value_of(&w, entry), prediction)) in->overflow = true;
+  drop(&w, entry.total);
   block[0] = (int16_t)*prediction;
   int place = 1;
   do {
     refill(in, &w, SYMBOL_BITS);
-    int64_t entry = decode_value(&w, ac, false);
-    int run = (int)(entry >> 8 & 255);
-    if (run >= JPEG_END_OF_BLOCK) break;
-    place += run;
-    block[jpeg_natural_order[place]] = (int16_t)(entry >> 16);
+    entry = look_up(&w, ac);
+    if (entry.run >= JPEG_END_OF_BLOCK) {
+      drop(&w, entry.total);
+      break;
+    }
+    place += entry.run;
+    block[jpeg_natural_order[place]] = (int16_t)value_of(&w, entry);
+    drop(&w, entry.total);
     place++;
   } while (place < JPEG_BLOCK);
   close_window(in, &w);

@@ -41,16 +41,19 @@ struct jpeg_code_lengths {
 
 /* The same, made ready for decoding (T.81 annex C and F.2.2.3). */
 struct jpeg_code {
-  /* By the next JPEG_LOOKAHEAD bits, a whole coefficient: value << 16 | run << 8 | bits of code and value;
-   * 0: not decided by so few bits. */
-  int32_t values[1 << JPEG_LOOKAHEAD];
-  /* The same for the symbol alone: bits << 8 | symbol; 0: the code is longer. */
-  uint16_t lookahead[1 << JPEG_LOOKAHEAD];
+  /* By the next JPEG_LOOKAHEAD bits: what a coefficient takes and means, all zero where the code is longer. */
+  struct jpeg_entry {
+    uint8_t symbol;
+    uint8_t length; /* bits of the code */
+    uint8_t total;  /* and of the value behind it */
+    uint8_t run;    /* zeros before the value, JPEG_END_OF_BLOCK: no more values; 0 for DC */
+  } lookahead[1 << JPEG_LOOKAHEAD];
   int32_t max_code[18];     /* the largest code of each length, -1: none; [17] ends every search */
   int32_t value_offset[18]; /* index of the symbol = code + offset */
   uint8_t symbols[256];
+  bool is_dc, is_sequential;
 };
-enum { JPEG_END_OF_BLOCK = 128 }; /* as a run in `values`: beyond every block */
+enum { JPEG_END_OF_BLOCK = 128 }; /* beyond every block */
 
 struct jpeg_component {
   int id, h, v, quantiser;           /* h, v: sampling factors */

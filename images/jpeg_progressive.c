@@ -43,22 +43,17 @@ void jpeg_first_ac(struct jpeg *j, struct jpeg_component *c, int16_t *block) {
   struct window w = open_window(&j->in);
   for (int k = j->spectral_start; k <= j->spectral_end; k++) {
     refill(&j->in, &w, SYMBOL_BITS);
-    int32_t entry = code->values[w.bits >> (64 - JPEG_LOOKAHEAD)];
-    int value;
-    if (entry) {
-      drop(&w, entry & 255);
-      k += entry >> 8 & 255;
-      value = entry >> 16;
-    } else {
-      int symbol = decode_symbol(&w, code), run = symbol >> 4, size = symbol & 15;
-      if (size == 0 && run < 15) {
-        j->eob_run = ended_blocks(&j->in, &w, run) - 1;
-        break;
-      }
-      k += run;
-      if (size == 0) continue;
-      value = extend(take(&w, size), size);
+    struct jpeg_entry entry = look_up(&w, code);
+    int run = entry.symbol >> 4, size = entry.symbol & 15;
+    if (size == 0 && run < 15) {
+      drop(&w, entry.length);
+      j->eob_run = ended_blocks(&j->in, &w, run) - 1;
+      break;
     }
+    k += run;
+    int value = value_of(&w, entry);
+    drop(&w, entry.total);
+    if (size == 0) continue;
     block[jpeg_natural_order[k]] = (int16_t)((unsigned)value << j->low);
   }
   close_window(&j->in, &w);
