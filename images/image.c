@@ -85,7 +85,7 @@ int image_collect(image_streamer *stream, struct image *image, const uint8_t *by
   return status;
 }
 
-#define DECODED_FORMATS "JPEG, PNG, GIF, BMP, PNM"
+#define DECODED_FORMATS "JPEG, PNG, GIF, WebP, BMP, PNM"
 
 /* The name of a known format that is not decoded here, or NULL. */
 static const char *unsupported_format(const uint8_t *bytes, size_t size) {
@@ -93,7 +93,6 @@ static const char *unsupported_format(const uint8_t *bytes, size_t size) {
     const char *magic, *name;
     size_t length, offset;
   } others[] = {
-      {"WEBP", "WebP", 4, 8},
       {"II*\0", "TIFF", 4, 0},
       {"MM\0*", "TIFF", 4, 0},
       {"II+\0", "BigTIFF", 4, 0},
@@ -141,6 +140,10 @@ static bool is_gif(const uint8_t *bytes, size_t size) {
 
 static bool is_bmp(const uint8_t *bytes, size_t size) { return size >= 2 && memcmp(bytes, "BM", 2) == 0; }
 
+static bool is_webp(const uint8_t *bytes, size_t size) {
+  return size >= 12 && memcmp(bytes, "RIFF", 4) == 0 && memcmp(bytes + 8, "WEBP", 4) == 0;
+}
+
 static bool is_pnm(const uint8_t *bytes, size_t size) {
   return size >= 3 && bytes[0] == 'P' && bytes[1] >= '1' && bytes[1] <= '7' &&
          (bytes[2] == ' ' || (bytes[2] >= '\t' && bytes[2] <= '\r'));
@@ -162,6 +165,7 @@ static const struct format formats[] = {
     {.name = "GIF", .matches = is_gif, .decode = gif_decode},
     {.name = "BMP", .matches = is_bmp, .decode = bmp_decode},
     {.name = "DIB", .matches = dib_matches, .decode = dib_decode},
+    {.name = "WEBP", .matches = is_webp, .decode = webp_decode},
     {.name = "PPM", .matches = is_pnm, .decode = pnm_decode},
     {.name = "JPEG", .matches = holds_jpeg, .stream = jpeg_stream}, /* behind junk: after all others */
 };

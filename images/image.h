@@ -40,6 +40,7 @@ int png_decode(struct image *image, const uint8_t *bytes, size_t size, const str
 int gif_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options, error *e);
 int bmp_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options, error *e);
 int dib_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options, error *e);
+int webp_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options, error *e);
 int pnm_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options, error *e);
 
 struct rectangle {

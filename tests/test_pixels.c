@@ -309,7 +309,8 @@ TEST(formats_that_are_not_read_are_named) {
     const char *bytes;
     size_t size;
     const char *name;
-  } others[] = {{"GIF89a..........", 16, "GIF"}, {"RIFF....WEBPVP8 ", 16, "WebP"}, {"BM..............", 16, "BMP"}};
+  } others[] = {
+      {"\0\0\0 ftypavif....", 16, "AVIF"}, {"\0\0\0 ftypheic....", 16, "HEIC"}, {"\377\012....", 6, "JPEG XL"}};
   for (int i = 0; i < 3; i++) {
     struct image image;
     error e = {""};
