@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "images/bmp.h"
+#include "images/exif.h"
 #include "kernels/memory.h"
 
 int image_check_size(int64_t width, int64_t height, const struct decode_options *options, error *e) {
@@ -190,6 +191,10 @@ static const struct format *find_format(const uint8_t *bytes, size_t size, error
   return NULL;
 }
 
+static int orientation_to_apply(const uint8_t *bytes, size_t size, const struct decode_options *options) {
+  return options && options->exif_orientation ? image_orientation(bytes, size) : 1;
+}
+
 int image_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options,
                  error *e) {
   *image = (struct image){0};
@@ -197,7 +202,12 @@ int image_decode(struct image *image, const uint8_t *bytes, size_t size, const s
   if (!format) return FAILED;
   int status = format->stream ? image_collect(format->stream, image, bytes, size, options, e)
                               : format->decode(image, bytes, size, options, e);
-  if (status == OK) image->format = format->name;
+  if (status == OK) status = image_orient(image, orientation_to_apply(bytes, size, options), e);
+  if (status == OK) {
+    image->format = format->name;
+  } else {
+    image_free(image);
+  }
   return status;
 }
 
@@ -207,7 +217,7 @@ int image_stream(struct row_sink *sink, struct image *about, const uint8_t *byte
   const struct format *format = find_format(bytes, size, e);
   if (!format) return FAILED;
   int status;
-  if (format->stream) {
+  if (format->stream && orientation_to_apply(bytes, size, options) == 1) {
     status = format->stream(sink, about, bytes, size, options, e);
     about->format = format->name;
   } else {

@@ -8,6 +8,8 @@
  * RGB bytes: each file must give them, strict and lenient. Lines of damaged.tsv are the same with
  * LOAD_TRUNCATED_IMAGES, or end in "refused": those files must be refused when strict. */
 void check_hash_tables(const char *folder);
+/* turned.tsv of the same form holds what ImageOps.exif_transpose makes of files. */
+void check_turned_hashes(const char *folder);
 
 /* The fixture cut at every byte, and with every byte changed, gets an answer; a cut that takes more than `forgiven`
  * bytes gets an error. */

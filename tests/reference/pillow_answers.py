@@ -1,7 +1,7 @@
 """Files and Pillow's answers, as tests/decoding.c reads them."""
 import os
 
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, ImageOps
 
 
 def fnv(data):
@@ -12,13 +12,13 @@ def fnv(data):
     return state
 
 
-def answer(path, lenient):
-    """Width, height, mode and hash of the RGB bytes; None when Pillow refuses."""
+def answer(path, lenient=False, turned=False):
+    """Width, height, mode and hash of the RGB bytes; None when Pillow refuses. turned: by the EXIF orientation."""
     ImageFile.LOAD_TRUNCATED_IMAGES = lenient
     try:
         with Image.open(path) as image:
             mode = image.mode
-            rgb = image.convert("RGB")
+            rgb = (ImageOps.exif_transpose(image) if turned else image).convert("RGB")
             return rgb.width, rgb.height, mode, f"{fnv(rgb.tobytes()):016x}"
     except Exception:
         return None
@@ -40,3 +40,14 @@ def write_tables(folder, good, damaged):
                 assert is_damaged or strict == lenient, name
                 columns = lenient or (0, 0, "-", "refused")
                 lines.write("\t".join([name, *map(str, columns)]) + "\n")
+
+
+def write_turned_table(folder, files):
+    """The same of files as ImageOps.exif_transpose turns them."""
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, "turned.tsv"), "w") as lines:
+        for name, data in files:
+            path = os.path.join(folder, name)
+            with open(path, "wb") as file:
+                file.write(data)
+            lines.write("\t".join([name, *map(str, answer(path, turned=True))]) + "\n")
