@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bench/gemm_bench.h"
+#include "bench/images_bench.h"
 #include "bench/machine.h"
 #include "bench/subject.h"
 #include "evaluate/output.h"
@@ -13,7 +14,7 @@
 enum { MOST_LIST = 16, LEAST_RUNS = 3, MOST_RUNS = 100000 };
 
 struct run {
-  const char *archs, *weights, *out;
+  const char *archs, *weights, *out, *images;
   int batches[MOST_LIST], threads[MOST_LIST];
   size_t batch_count, thread_count;
   double peaks[MOST_LIST], bandwidths[MOST_LIST]; /* for each number of threads */
@@ -46,6 +47,7 @@ static int read_options(const struct arguments *arguments, struct run *run, erro
   *run = (struct run){.archs = option_text(arguments, "--arch"),
                       .weights = option_text(arguments, "--weights"),
                       .out = option_text(arguments, "--out"),
+                      .images = option_text(arguments, "--images"),
                       .batches = {1, 16},
                       .batch_count = 2,
                       .seconds = 2};
@@ -57,6 +59,7 @@ static int read_options(const struct arguments *arguments, struct run *run, erro
   if (status == OK) status = read_list(arguments, "--threads", 1024, run->threads, &run->thread_count, e);
   if (status == OK) status = option_real(arguments, "--seconds", 0.01, 3600, &run->seconds, e);
   if (status != OK) return status;
+  if (run->images) run->thread_count = 0; /* nothing to hold against the peak of multiply-adds */
   if (!run->archs && !run->weights) run->archs = default_archs;
   for (const char *list = run->archs; list && *list;) {
     char name[MAX_ARCH_NAME];
@@ -84,6 +87,7 @@ static void write_machine(const struct run *run) {
   json_key(run->w, "isa"), json_string(run->w, run->kernels->isa);
   json_key(run->w, "version"), json_string(run->w, BACKBONES_VERSION);
   json_end_object(run->w);
+  if (!run->thread_count) return;
   double most = 0;
   for (size_t i = 0; i < run->thread_count; i++) most = run->peaks[i] > most ? run->peaks[i] : most;
   json_key(run->w, "peak_gflops"), json_number(run->w, most);
@@ -180,6 +184,15 @@ static int bench_models(const struct run *run, error *e) {
   return status;
 }
 
+static int bench_images(const struct run *run, error *e) {
+  struct images_request request = {
+      .path = run->images, .recipe = recipe_default, .seconds = run->seconds, .table = !run->json};
+  struct engine_request engine = {.path = run->weights, .arch = run->archs};
+  if (run->weights && engine_recipe(&engine, &request.recipe, e) != OK) return FAILED;
+  if (run->w) json_key(run->w, "images");
+  return images_bench(&request, run->w, e);
+}
+
 static int measure_machine(struct run *run, error *e) {
   for (size_t i = 0; i < run->thread_count; i++) {
     struct threads *pool = threads_start(run->threads[i], e);
@@ -196,7 +209,9 @@ static int bench_all(struct run *run, error *e) {
   if (status != OK) return status;
   if (run->w) json_begin_object(run->w);
   write_machine(run);
-  if (run->gemm) {
+  if (run->images) {
+    status = bench_images(run, e);
+  } else if (run->gemm) {
     if (run->w) json_key(run->w, "gemm");
     status = gemm_bench(run->kernels, run->threads, run->thread_count, run->seconds / 4, run->w, e);
   } else {
@@ -239,6 +254,10 @@ static const struct option options[] = {
     {"--threads", 't', "N,...", "numbers of threads (default 1 and all)"},
     {"--seconds", 's', "S", "time for each row (default 2)"},
     {"--gemm", 0, NULL, "matrix products of ResNet-50's and ViT-B's layers instead of models"},
+    {"--images", 0, "DATA",
+     "how fast pictures become a model's input instead, stage by stage on one thread:\n"
+     "a picture, a folder or a tar; by the recipe of --weights (default: side 224,\n"
+     "crop 0.875, bicubic)"},
     {"--list", 0, NULL, "print the names of all architectures instead"},
     {"--out", 'o', "FILE", "write the JSON object to FILE as well"},
     {"--json", 0, NULL, "print one JSON object instead of a table"},
@@ -252,7 +271,14 @@ const struct command command_bench = {
     .summary = "how fast models run, and how much of the machine they use",
     .details =
         "FLOPs count a multiply-add as two. The peak is measured in the same run: multiply-adds in registers on the\n"
-        "same threads. Times are medians with their span.",
+        "same threads. Times are medians with their span.\n"
+        "Stages of a picture: `entropy` reads the whole file and makes nothing of it (entropy coding, inflating); "
+        "`pixels`\n"
+        "are the RGB rows that the recipe needs (inverse transform, upsampling, colour), `resize` and `normalise` "
+        "follow.\n"
+        "`total` is all of it as `features` does it, measured by itself; `decode`, the whole picture as RGB, is no "
+        "part of\n"
+        "it. Medians of the passes for each picture, then median, deciles and mean over the pictures.",
     .options = options,
     .run = run_command,
 };

@@ -115,3 +115,10 @@ struct spread spread_of(double *values, size_t n) {
   double median = n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
   return (struct spread){median, values[0], values[n - 1]};
 }
+
+double quantile(const double *sorted, size_t n, double share) {
+  double place = share * (double)(n - 1);
+  size_t below = (size_t)place;
+  if (below + 1 >= n) return sorted[n - 1];
+  return sorted[below] + (place - (double)below) * (sorted[below + 1] - sorted[below]);
+}

@@ -22,5 +22,7 @@ struct spread {
   double median, low, high;
 };
 struct spread spread_of(double *values, size_t n);
+/* The value below which a share of n sorted measurements lies: 0.1, 0.9. */
+double quantile(const double *sorted, size_t n, double share);
 
 #endif

@@ -40,14 +40,6 @@ struct run {
   error failure;
 };
 
-static const struct recipe default_recipe = {.height = 224,
-                                             .width = 224,
-                                             .crop_fraction = 0.875,
-                                             .filter = FILTER_BICUBIC,
-                                             .crop_mode = CROP_CENTER,
-                                             .mean = {0.485f, 0.456f, 0.406f},
-                                             .std = {0.229f, 0.224f, 0.225f}};
-
 static size_t input_floats(const struct run *run) { return (size_t)run->recipe.height * (size_t)run->recipe.width * 3; }
 
 static void hash(const void *bytes, size_t size, char text[static SHA256_TEXT]) {
@@ -240,7 +232,7 @@ static int collect(const struct arguments *arguments, struct run *run, error *e)
 
 static int settle_recipe(struct run *run, error *e) {
   if (run->request.path) return engine_recipe(&run->request, &run->recipe, e);
-  run->recipe = default_recipe;
+  run->recipe = recipe_default;
   return recipe_change(&run->recipe, &run->request.changes, e);
 }
 

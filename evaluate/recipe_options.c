@@ -3,6 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+const struct recipe recipe_default = {.height = 224,
+                                      .width = 224,
+                                      .crop_fraction = 0.875,
+                                      .filter = FILTER_BICUBIC,
+                                      .crop_mode = CROP_CENTER,
+                                      .mean = {0.485f, 0.456f, 0.406f},
+                                      .std = {0.229f, 0.224f, 0.225f}};
+
 static int read_three(const struct arguments *arguments, const char *name, double low, double values[3], bool *given,
                       error *e) {
   double *list;

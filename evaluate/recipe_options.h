@@ -5,6 +5,9 @@
 #include "evaluate/options.h"
 #include "weights-tools/recipe.h"
 
+/* For pictures that no checkpoint asks for: timm's default at side 224. */
+extern const struct recipe recipe_default;
+
 /* What is 0, NULL or not given stays. */
 struct recipe_changes {
   int size;

@@ -6,14 +6,6 @@
 
 #include "images/resize.h"
 
-/* What becomes of a picture: resized to width x height, of which `part` is kept and placed at (left, top) of the input.
- */
-struct layout {
-  int width, height;
-  struct rectangle part;
-  int left, top;
-};
-
 /* Python's int(round((size - crop) / 2.0)): halves go to the even number; or (size - crop) // 2. */
 static int crop_start(int size, int crop, bool at_floor) {
   int difference = size - crop, half = difference / 2;
@@ -57,7 +49,7 @@ static int resize_to_cover(int width, int height, int in_width, int in_height, s
   return OK;
 }
 
-static int lay_out(int in_width, int in_height, const struct recipe *r, struct layout *layout, error *e) {
+int preprocess_layout(int in_width, int in_height, const struct recipe *r, struct layout *layout, error *e) {
   layout->width = in_width;
   layout->height = in_height;
   int status = OK;
@@ -119,7 +111,7 @@ static void fill_black(const struct tensor *t) {
 static int begin(struct row_sink *sink, int width, int height, struct rectangle *part, error *e) {
   struct tensor *t = (struct tensor *)sink;
   struct layout *l = &t->layout;
-  if (lay_out(width, height, t->recipe, l, e) != OK) return FAILED;
+  if (preprocess_layout(width, height, t->recipe, l, e) != OK) return FAILED;
   if (resizer_start(&t->resizer, width, height, l->width, l->height, t->recipe->filter, &l->part, e) != OK) {
     return FAILED;
   }

@@ -5,6 +5,15 @@
 #include "images/image.h"
 #include "weights-tools/recipe.h"
 
+/* What becomes of a picture: resized to width x height, of which `part` is kept and placed at (left, top) of the input.
+ */
+struct layout {
+  int width, height;
+  struct rectangle part;
+  int left, top;
+};
+int preprocess_layout(int in_width, int in_height, const struct recipe *recipe, struct layout *layout, error *e);
+
 /* out: [recipe->height, recipe->width, 3], (byte / 255 - mean) / std in float, the same bits as torchvision's ToTensor
  * and Normalize on Pillow's pixels. Sizes by torchvision's rules: Resize(n) makes the shorter side n and the longer one
  * int(n * long / short); CenterCrop begins at round((size - crop) / 2), half to even, and pads with black what a small
