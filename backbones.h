@@ -81,7 +81,8 @@ BACKBONES_API int backbones_features(backbones *model, const struct backbones_im
 /* The same through the checkpoint's own head: logits is [n, info.classes]. */
 BACKBONES_API int backbones_logits(backbones *model, const struct backbones_image *images, size_t n, float *logits,
                                    struct backbones_error *error);
-/* Decode an image file's bytes (JPEG, PNG, PNM) to RGB. image->rgb is released by backbones_image_free(). */
+/* Decode an image file's bytes (JPEG, PNG, WebP, GIF, BMP, TIFF, PNM) to RGB. image->rgb is released by
+ * backbones_image_free(). */
 BACKBONES_API int backbones_image_decode(const void *bytes, size_t size, struct backbones_image *image,
                                          struct backbones_error *error);
 BACKBONES_API void backbones_image_free(struct backbones_image *image);
