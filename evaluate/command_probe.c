@@ -1,18 +1,16 @@
 /* `backbones probe`: how good features are, by logistic regression. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "evaluate/dataset_parts.h"
 #include "evaluate/options.h"
 #include "evaluate/output.h"
+#include "evaluate/predictions.h"
 #include "evaluate/probe.h"
-#include "weights-tools/json.h"
+#include "evaluate/results.h"
 
 struct run {
-  const char *train_folder, *test_folder, *val_folder, *out;
+  const char *train_folder, *test_folder, *val_folder, *out, *predictions;
   struct probe_options options;
   double *C;
   int threads;
@@ -43,6 +41,7 @@ static int read_options(const struct arguments *arguments, struct run *run, erro
   }
   run->val_folder = option_text(arguments, "--val");
   run->out = option_text(arguments, "--out");
+  run->predictions = option_text(arguments, "--predictions");
   run->options.standardize = option_given(arguments, "--standardize");
   run->options.max_iterations = (int)iterations;
   run->options.seed = (uint64_t)seed;
@@ -58,16 +57,11 @@ static int read_options(const struct arguments *arguments, struct run *run, erro
 /* ---- results ------------------------------------------------------------------------------------------------------
  */
 
-static void write_json(struct json_writer *w, const struct run *run) {
+static void write_json(struct json_writer *w, const void *context) {
+  const struct run *run = context;
   const struct probe_result *r = &run->result;
   json_begin_object(w);
-  json_key(w, "n_test"), json_integer(w, (int64_t)r->test.n);
-  json_key(w, "correct"), json_integer(w, (int64_t)r->test.correct);
-  json_key(w, "top1"), json_number(w, r->test.top1);
-  json_key(w, "top5"), json_number(w, r->test.top5);
-  json_key(w, "mean_per_class"), json_number(w, r->test.mean_per_class);
-  json_key(w, "nll"), json_number(w, r->test.nll);
-  json_key(w, "ece"), json_number(w, r->test.ece);
+  results_write_metrics(w, &r->test);
   json_key(w, "C"), json_number(w, r->C);
   json_key(w, "n_train"), json_integer(w, (int64_t)run->train.n);
   json_key(w, "d"), json_integer(w, (int64_t)run->train.d);
@@ -103,8 +97,7 @@ static void print_text(const struct run *run) {
   printf("train %s: %zu rows of %zu features, %d classes; C %g, %d iterations, %.1f s\n", run->train_folder,
          run->train.n, run->train.d, run->train.classes, r->C, r->model.iterations, run->seconds);
   printf("test  %s: %zu of %zu correct\n", run->test_folder, r->test.correct, r->test.n);
-  printf("top-1 %.4f  top-5 %.4f  mean per class %.4f  NLL %.5f  ECE %.5f\n", r->test.top1, r->test.top5,
-         r->test.mean_per_class, r->test.nll, r->test.ece);
+  results_print_metrics(&r->test);
 }
 
 /* Rows of doubles as a float32 array; columns 0: one dimension. */
@@ -144,56 +137,23 @@ static int write_predictions(const struct run *run, error *e) {
   return status;
 }
 
-/* result.json comes last: where it is, all is. */
-static int write_result(const struct run *run, error *e) {
-  char *path = join_path(run->out, "result.json", e);
-  struct output output;
-  int status = path ? output_open(&output, path, e) : FAILED;
-  if (status == OK) {
-    struct json_writer w = json_writer_to(output.stream);
-    write_json(&w, run);
-    status = json_writer_finish(&w, e);
-    if (status == OK) {
-      status = output_commit(&output, e);
-    } else {
-      output_abandon(&output);
-    }
-  }
-  free(path);
-  return status;
-}
-
-/* A run that failed leaves no part of a result. */
-static void remove_results(const char *folder) {
-  static const char *const names[] = {"weights.npy", "bias.npy", "predictions.tsv", "result.json"};
-  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-    char *path = join_path(folder, names[i], NULL);
-    if (path) unlink(path);
-    free(path);
-  }
+static struct predictions predictions_of(const struct run *run) {
+  return (struct predictions){
+      .set = &run->test, .choices = run->result.choices, .confidences = run->result.confidences};
 }
 
 static int write_folder(const struct run *run, error *e) {
+  static const char *const names[] = {"weights.npy",     "bias.npy",      "predictions.tsv",
+                                      "predictions.csv", "per_class.csv", NULL};
   const struct logistic_model *model = &run->result.model;
+  const struct predictions predictions = predictions_of(run);
   int status = write_array(run->out, "weights.npy", model->weights, (size_t)model->classes, model->d, e);
   if (status == OK) status = write_array(run->out, "bias.npy", model->bias, (size_t)model->classes, 0, e);
   if (status == OK) status = write_predictions(run, e);
-  if (status == OK) status = write_result(run, e);
-  if (status != OK) remove_results(run->out);
+  if (status == OK) status = predictions_write_folder(&predictions, run->out, e);
+  if (status == OK) status = results_write_json(run->out, write_json, run, e);
+  if (status != OK) results_remove(run->out, names);
   return status;
-}
-
-/* The folder is made before the work, so that a wrong name costs no time. */
-static int prepare_folder(const struct run *run, error *e) {
-  if (!run->out) return OK;
-  char *path = join_path(run->out, "result.json", e);
-  if (!path) return FAILED;
-  int status = OK;
-  if (access(path, F_OK) == 0) {
-    status = fail(e, "%s: holds a result already; choose another folder or remove it", run->out);
-  }
-  free(path);
-  return status == OK ? output_make_folder(run->out, e) : status;
 }
 
 static void warn(const struct run *run) {
@@ -205,12 +165,6 @@ static void warn(const struct run *run) {
   }
 }
 
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static int run_command(const struct arguments *arguments, error *e) {
   struct run run = {0};
   struct threads *pool = NULL;
@@ -218,23 +172,24 @@ static int run_command(const struct arguments *arguments, error *e) {
   if (status == OK) status = feature_set_open(&run.train, run.train_folder, e);
   if (status == OK) status = feature_set_open(&run.test, run.test_folder, e);
   if (status == OK && run.val_folder) status = feature_set_open(&run.val, run.val_folder, e);
-  if (status == OK) status = prepare_folder(&run, e);
+  if (status == OK && run.out) status = results_prepare_folder(run.out, e);
   if (status == OK && !(pool = threads_start(run.threads, e))) status = FAILED;
   if (status == OK) {
-    double begin = now();
+    double begin = results_now();
     status = probe_run(&run.result, &run.train, run.val_folder ? &run.val : NULL, &run.test, &run.options, pool, e);
-    run.seconds = now() - begin;
+    run.seconds = results_now() - begin;
   }
   if (status == OK && run.out) status = write_folder(&run, e);
+  if (status == OK && run.predictions) {
+    const struct predictions predictions = predictions_of(&run);
+    status = predictions_write(&predictions, run.predictions, e);
+  }
   if (status == OK) {
     warn(&run);
-    if (run.json) {
-      struct json_writer w = json_writer_to(stdout);
-      write_json(&w, &run);
-      status = json_writer_finish(&w, e);
-    } else {
+    if (run.json)
+      status = results_print_json(write_json, &run, e);
+    else
       print_text(&run);
-    }
   }
   probe_free(&run.result);
   feature_set_close(&run.train);
@@ -253,7 +208,10 @@ static const struct option options[] = {
      "inverse strength of the L2 penalty, as scikit-learn's C (default 1); of several, as in\n"
      "0.1,1,10, the best on --val is taken and fitted on all of train"},
     {"--standardize", 0, NULL, "scale every feature to mean 0 and deviation 1 on train"},
-    {"--out", 'o', "DIR", "write weights.npy, bias.npy, predictions.tsv and result.json there"},
+    {"--out", 'o', "DIR",
+     "write weights.npy, bias.npy, result.json, predictions.csv (and .tsv: numbers only) and\n"
+     "per_class.csv there"},
+    {"--predictions", 0, "FILE", "write path, label, prediction, confidence of every test image as csv"},
     {"--max-iterations", 0, "N", "L-BFGS iterations of a fit (default 5000)"},
     {"--tolerance", 0, "T", "end when the gradient is this part of its start (default 1e-6)"},
     {"--threads", 't', "N", "threads (default: every usable core); no effect on results"},

@@ -372,6 +372,17 @@ TEST(probe_command) {
   char *predictions = read_file(path_join(out, "predictions.tsv"), NULL);
   CHECK_CONTAINS(predictions, "label\tpredicted\tprobability\n");
   free(predictions);
+  predictions = read_file(path_join(out, "predictions.csv"), NULL);
+  CHECK_CONTAINS(predictions, "path,label,prediction,confidence,correct\n0,");
+  run = RUN("probe", "--train", train, "--test", test, "--predictions", named("alone.csv"));
+  CHECK(run.exit_code == 0);
+  char *alone = read_file(named("alone.csv"), NULL);
+  CHECK_STRING(alone, predictions);
+  free(alone);
+  free(predictions);
+  char *classes = read_file(path_join(out, "per_class.csv"), NULL);
+  CHECK_CONTAINS(classes, "class,n,correct,recall\ncat,");
+  free(classes);
   run = RUN("probe", "--train", train, "--test", test, "--out", out);
   CHECK(run.exit_code == 1);
   CHECK_CONTAINS(run.err, "holds a result already");
