@@ -27,10 +27,10 @@ static bool starts_with(const uint8_t *bytes, size_t size, const char *start, si
 }
 
 int xmp_orientation(const uint8_t *xmp, size_t size) {
+  if (size == 0) return 1;
   static const char name[] = "tiff:Orientation";
   const size_t length = sizeof name - 1;
-  for (const uint8_t *at = xmp, *end = xmp + size; size > 0 && (at = memmem(at, (size_t)(end - at), name, length));
-       at++) {
+  for (const uint8_t *at = xmp, *end = xmp + size; (at = memmem(at, (size_t)(end - at), name, length)); at++) {
     const uint8_t *value = at + length;
     if (end - value >= 3 && value[0] == '=' && value[1] == '"') {
       value += 2;
