@@ -132,8 +132,9 @@ struct jpeg {
   struct jpeg_arithmetic arithmetic;
   int scan_mcus_wide, scan_mcus_high;
   int restart_left, next_restart, eob_run;
-  int last_good_row; /* the last row of MCUs (of the frame) whose data was there */
-  int64_t visits;    /* blocks visited by all scans so far */
+  int last_good_row;            /* the last row of MCUs (of the frame) whose data was there */
+  int64_t visits;               /* blocks visited by all scans so far */
+  int16_t unwanted[JPEG_BLOCK]; /* where a block goes of which no sample is wanted */
 };
 
 /* ---- jpeg_markers.c ---- */

@@ -131,13 +131,12 @@ static inline void decode_block(struct jpeg *j, struct jpeg_component *c, int16_
 /* The blocks of a component in MCU number x of the row; h, v: how many they are. */
 static inline void decode_unit(struct jpeg *j, struct jpeg_component *c, int x, int h, int v, int block_line,
                                bool wanted) {
-  int16_t unwanted[JPEG_BLOCK];
   for (int by = 0; by < v; by++) {
     int16_t *line = c->row_blocks + (size_t)(block_line + by) * (size_t)c->block_room * JPEG_BLOCK;
     for (int bx = 0; bx < h; bx++) {
       int column = x * h + bx;
       bool inside = wanted && column >= c->first_block && column < c->end_block;
-      decode_block(j, c, inside ? line + (size_t)(column - c->first_block) * JPEG_BLOCK : unwanted);
+      decode_block(j, c, inside ? line + (size_t)(column - c->first_block) * JPEG_BLOCK : j->unwanted);
     }
   }
 }
