@@ -7,6 +7,8 @@
 #include "evaluate/decode_options.h"
 #include "evaluate/extract.h"
 #include "evaluate/feature_store.h"
+#include "evaluate/folder_meta.h"
+#include "evaluate/shard.h"
 #include "kernels/kernels.h"
 #include "weights-tools/json.h"
 #include "weights-tools/sha256.h"
@@ -15,7 +17,8 @@ struct run {
   struct engine_request request;
   const char *data, *out, *kind;
   bool logits, resume, strict, json, quiet;
-  int batch, shard, shards;
+  int batch;
+  struct shard shard;
   struct decode_options decode;
   struct engine engine;
   struct dataset dataset;
@@ -23,18 +26,6 @@ struct run {
   struct feature_store *store;
   size_t skipped;
 };
-
-static int read_shard(const struct arguments *arguments, struct run *run, error *e) {
-  const char *text = option_text(arguments, "--shard");
-  run->shard = run->shards = 1;
-  if (!text) return OK;
-  int used = 0;
-  if (sscanf(text, "%d/%d%n", &run->shard, &run->shards, &used) == 2 && !text[used] && run->shards >= 1 &&
-      run->shards <= 1000000 && run->shard >= 1 && run->shard <= run->shards) {
-    return OK;
-  }
-  return usage_error(e, "--shard %.40s: is not I/N with I from 1 to N", text);
-}
 
 static bool is_block(const char *kind) {
   int block, used = 0;
@@ -65,7 +56,7 @@ static int read_options(const struct arguments *arguments, struct run *run, erro
   if (status == OK) status = option_required(arguments, "--out", &run->out, e);
   if (status == OK) status = option_integer(arguments, "--batch", 1, 4096, &batch, e);
   if (status == OK) status = decode_options_read(arguments, &run->decode, e);
-  if (status == OK) status = read_shard(arguments, run, e);
+  if (status == OK) status = shard_read(arguments, &run->shard, e);
   if (status == OK) status = read_kind(arguments, run, e);
   run->batch = (int)batch;
   run->resume = option_given(arguments, "--resume");
@@ -76,28 +67,48 @@ static int read_options(const struct arguments *arguments, struct run *run, erro
   return status;
 }
 
-/* Every N-th sample: shards are of equal size, and cover the set together. */
+/* Every N-th sample: shards are of equal size but for one image, and cover the set together. A set of fewer images than
+ * shards leaves some of them empty. */
 static int choose_samples(struct run *run, error *e) {
   run->indices = allocate(run->dataset.count, sizeof *run->indices, e);
   if (!run->indices) return FAILED;
-  for (size_t i = (size_t)run->shard - 1; i < run->dataset.count; i += (size_t)run->shards) {
-    run->indices[run->count++] = i;
-  }
-  if (run->count) return OK;
-  return fail(e, "%s: has %zu images, none for shard %d of %d", run->data, run->dataset.count, run->shard, run->shards);
+  for (size_t i = run->shard.index - 1; i < run->dataset.count; i += run->shard.count) run->indices[run->count++] = i;
+  return OK;
 }
 
-/* What the result depends on, as members of a JSON object. */
-static void write_identity(struct json_writer *w, const struct run *run) {
-  const struct model_info *info = &run->engine.info;
+/* The whole data set as it was found: paths, labels, names of classes. */
+static void hash_data(const struct dataset *dataset, char text[static SHA256_TEXT]) {
   struct sha256 hash;
-  char paths[SHA256_TEXT];
+  sha256_begin(&hash);
+  for (size_t i = 0; i < dataset->count; i++) {
+    int64_t label = dataset->samples[i].label;
+    sha256_add(&hash, dataset->samples[i].path, strlen(dataset->samples[i].path) + 1);
+    sha256_add(&hash, &label, sizeof label);
+  }
+  for (size_t i = 0; i < dataset->class_count; i++) {
+    sha256_add(&hash, dataset->classes[i], strlen(dataset->classes[i]) + 1);
+  }
+  sha256_finish(&hash, text);
+}
+
+/* The paths of this shard's samples, taken or skipped, each with its terminator. */
+static void hash_paths(const struct run *run, char text[static SHA256_TEXT]) {
+  struct sha256 hash;
   sha256_begin(&hash);
   for (size_t i = 0; i < run->count; i++) {
     const char *path = run->dataset.samples[run->indices[i]].path;
     sha256_add(&hash, path, strlen(path) + 1);
   }
-  sha256_finish(&hash, paths);
+  sha256_finish(&hash, text);
+}
+
+/* What the result depends on, as members of a JSON object. `merge` (evaluate/merge.c) compares all of them but images,
+ * paths_sha256 and shard, and makes those of the whole set. */
+static void write_identity(struct json_writer *w, const struct run *run) {
+  const struct model_info *info = &run->engine.info;
+  char data[SHA256_TEXT], paths[SHA256_TEXT];
+  hash_data(&run->dataset, data);
+  hash_paths(run, paths);
   json_key(w, "program"), json_string(w, "backbones " BACKBONES_VERSION);
   json_key(w, "arch"), json_string(w, info->arch);
   json_key(w, "weights"), json_string(w, run->engine.path);
@@ -107,10 +118,11 @@ static void write_identity(struct json_writer *w, const struct run *run) {
   json_key(w, "recipe"), recipe_write(w, &info->recipe);
   json_key(w, "decode"), decode_options_write(w, &run->decode);
   json_key(w, "data"), json_string(w, run->data);
+  json_key(w, "data_sha256"), json_string(w, data);
   json_key(w, "images"), json_integer(w, (int64_t)run->count);
   json_key(w, "paths_sha256"), json_string(w, paths);
-  json_key(w, "shard"), json_integer(w, run->shard);
-  json_key(w, "shards"), json_integer(w, run->shards);
+  json_key(w, "shard"), json_integer(w, (int64_t)run->shard.index);
+  json_key(w, "shards"), json_integer(w, (int64_t)run->shard.count);
 }
 
 static size_t width(const struct run *run) {
@@ -143,19 +155,20 @@ static int receive(void *context, const struct extracted *results, size_t n, err
 }
 
 static int finish(struct run *run, error *e) {
-  if (feature_store_rows(run->store) == 0) {
+  /* A shard may be empty: others may have what the whole needs. */
+  if (feature_store_rows(run->store) == 0 && run->shard.count == 1) {
     return fail(e, "%s: none of its %zu images could be read", run->data, run->count);
   }
   struct json_writer w = {0};
   write_meta(&w, run);
   if (json_writer_finish(&w, e) != OK) return FAILED;
-  int status = feature_store_finish(run->store, &run->dataset, run->indices, w.text, e);
+  int status = feature_store_finish(run->store, w.text, e);
   free(w.text);
   return status;
 }
 
-static void report(const struct run *run, double seconds) {
-  size_t rows = feature_store_rows(run->store), skipped = run->count - rows;
+static void report(const struct run *run, size_t rows, double seconds) {
+  size_t skipped = run->count - rows;
   if (run->json) {
     struct json_writer w = json_writer_to(stdout);
     json_begin_object(&w);
@@ -184,20 +197,20 @@ static double now(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static int extract_all(struct run *run, error *e) {
-  struct json_writer w = {0};
-  json_begin_object(&w);
-  write_identity(&w, run);
-  json_end_object(&w);
-  if (json_writer_finish(&w, e) != OK) return FAILED;
-  enum store_state state;
-  int status = feature_store_open(&run->store, run->out, w.text, width(run), tokens(run), run->resume, &state, e);
-  free(w.text);
-  if (status != OK) return status;
-  if (state == STORE_FINISHED) {
-    fprintf(stderr, "%s: is finished already\n", run->out);
-    return OK;
-  }
+/* The folder holds the whole result of an earlier run. */
+static int report_finished(const struct run *run, error *e) {
+  struct folder_meta meta;
+  size_t rows = 0;
+  if (folder_meta_open(&meta, run->out, "meta.json", e) != OK) return FAILED;
+  int status = folder_meta_count(&meta, "n", &rows, e);
+  folder_meta_free(&meta);
+  if (status != OK) return fail_within(e, "%s/meta.json", run->out);
+  fprintf(stderr, "%s: is finished already\n", run->out);
+  report(run, rows, 0);
+  return OK;
+}
+
+static int extract_rest(struct run *run, error *e) {
   size_t done = feature_store_done(run->store);
   if (done) fprintf(stderr, "%s: continuing after %zu of %zu images\n", run->out, done, run->count);
   struct extraction extraction = {.engine = &run->engine,
@@ -211,19 +224,45 @@ static int extract_all(struct run *run, error *e) {
                                   .receive = receive,
                                   .context = run};
   double begin = now();
-  status = extract(&extraction, e);
+  int status = extract(&extraction, e);
   if (status == OK) status = finish(run, e);
-  if (status == OK) report(run, now() - begin);
+  if (status == OK) report(run, feature_store_rows(run->store), now() - begin);
+  return status;
+}
+
+static int extract_all(struct run *run, error *e) {
+  struct json_writer w = {0};
+  json_begin_object(&w);
+  write_identity(&w, run);
+  json_end_object(&w);
+  if (json_writer_finish(&w, e) != OK) return FAILED;
+  struct feature_order order = {.folder = run->out,
+                                .identity = w.text,
+                                .dataset = &run->dataset,
+                                .indices = run->indices,
+                                .count = run->count,
+                                .columns = width(run),
+                                .tokens = tokens(run),
+                                .resume = run->resume};
+  enum store_state state;
+  char note[256];
+  int status = feature_store_open(&run->store, &order, &state, note, e);
+  if (status == OK && *note) fprintf(stderr, "%s: %s\n", run->out, note);
+  if (status == OK) status = state == STORE_FINISHED ? report_finished(run, e) : extract_rest(run, e);
   feature_store_close(run->store);
+  free(w.text);
   return status;
 }
 
 static int run_command(const struct arguments *arguments, error *e) {
-  struct run run = {.shard = 1};
+  struct run run = {0};
   int status = read_options(arguments, &run, e);
   if (status != OK) return status;
   status = dataset_open(&run.dataset, run.data, e);
   if (status != OK) return status;
+  if (*run.shard.source) {
+    fprintf(stderr, "shard %zu/%zu: %s\n", run.shard.index, run.shard.count, run.shard.source);
+  }
   if (run.dataset.note) fprintf(stderr, "%s: %s\n", run.data, run.dataset.note);
   status = choose_samples(&run, e);
   if (status == OK) status = engine_load(&run.engine, &run.request, e);
@@ -245,8 +284,8 @@ static const struct option options[] = {
      "pooled (default), projected (CLIP), class, mean, class+mean, tokens, logits,\n"
      "block:N (a block's output, pooled) or block:N:tokens; `inspect` lists a model's"},
     {"--batch", 'b', "N", "images that a thread takes at a time (default 16); no effect on results"},
-    {"--shard", 0, "I/N", "only the I-th of N equal parts of the data"},
-    {"--resume", 0, NULL, "continue an interrupted run in DIR"},
+    SHARD_OPTIONS,
+    {"--resume", 0, NULL, "continue what an earlier run left in DIR, or begin"},
     {"--strict", 0, NULL, "an unreadable image is an error, instead of a line in skipped.tsv"},
     DECODE_OPTIONS,
     {"--quiet", 'q', NULL, "no progress"},
@@ -261,9 +300,9 @@ const struct command command_features = {
     .summary = "turn images into an array of features",
     .details =
         "Writes features.npy (float32 [n, d], of tokens [n, tokens, d]), labels.npy (int64 [n], -1 without labels), "
-        "paths.txt, classes.txt,\n"
-        "skipped.tsv (unreadable images and why) and meta.json. The same image gives the same bits whatever the\n"
-        "batch, the threads and its neighbours.",
+        "paths.txt, hashes.txt\n"
+        "(SHA-256 of the files), classes.txt, skipped.tsv (unreadable images, why, and the sample's number) and\n"
+        "meta.json. The same image gives the same bits whatever the batch, the threads and its neighbours.",
     .options = options,
     .run = run_command,
 };

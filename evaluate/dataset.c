@@ -9,6 +9,7 @@
 
 #include "evaluate/dataset_parts.h"
 #include "images/preprocess.h"
+#include "weights-tools/sha256.h"
 
 /* ---- building blocks ----------------------------------------------------------------------------------------------
  */
@@ -252,10 +253,18 @@ int dataset_image(const struct dataset *dataset, size_t i, const struct decode_o
   return status == OK ? OK : fail_within(e, "%s", sample->path);
 }
 
-int dataset_input(const struct dataset *dataset, size_t i, const struct decode_options *options,
-                  const struct recipe *recipe, float *out, struct image *about, error *e) {
+static void hash_bytes(const uint8_t *bytes, size_t size, char text[static SHA256_TEXT]) {
+  struct sha256 hash;
+  sha256_begin(&hash);
+  sha256_add(&hash, bytes, size);
+  sha256_finish(&hash, text);
+}
+
+int dataset_input_hashed(const struct dataset *dataset, size_t i, const struct decode_options *options,
+                         const struct recipe *recipe, float *out, struct image *about, char *sha256, error *e) {
   const struct sample *sample = &dataset->samples[i];
   if (dataset->raw.planes) {
+    if (sha256) hash_bytes(sample->bytes, sample->size, sha256);
     struct image image;
     int status = dataset_image(dataset, i, options, &image, e);
     if (status != OK) return status;
@@ -268,6 +277,12 @@ int dataset_input(const struct dataset *dataset, size_t i, const struct decode_o
   size_t size;
   if (open_sample(dataset, sample, &file, &bytes, &size, e) != OK) return FAILED;
   int status = preprocess_file(bytes, size, options, recipe, out, about, e);
+  if (status == OK && sha256) hash_bytes(bytes, size, sha256);
   file_close(&file);
   return status == OK ? OK : fail_within(e, "%s", sample->path);
+}
+
+int dataset_input(const struct dataset *dataset, size_t i, const struct decode_options *options,
+                  const struct recipe *recipe, float *out, struct image *about, error *e) {
+  return dataset_input_hashed(dataset, i, options, recipe, out, about, NULL, e);
 }

@@ -59,5 +59,8 @@ int dataset_image(const struct dataset *dataset, size_t i, const struct decode_o
  * NULL; of a raw sample it stays as it was. */
 int dataset_input(const struct dataset *dataset, size_t i, const struct decode_options *options,
                   const struct recipe *recipe, float *out, struct image *about, error *e);
+/* The same, and into sha256 (SHA256_TEXT bytes) the hash of the picture's file, of a raw sample that of its pixels. */
+int dataset_input_hashed(const struct dataset *dataset, size_t i, const struct decode_options *options,
+                         const struct recipe *recipe, float *out, struct image *about, char *sha256, error *e);
 
 #endif

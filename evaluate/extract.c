@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "evaluate/progress.h"
+#include "weights-tools/sha256.h"
 
 enum {
   REASON_BYTES = 512,
@@ -15,9 +16,10 @@ enum {
 
 /* One worker's batch on its way. */
 struct chunk {
-  struct extracted *results; /* [batch] */
-  float *rows;               /* [batch, columns] */
-  char *reasons;             /* [batch][REASON_BYTES] */
+  struct extracted *results;   /* [batch] */
+  float *rows;                 /* [batch, columns] */
+  char (*hashes)[SHA256_TEXT]; /* [batch] */
+  char *reasons;               /* [batch][REASON_BYTES] */
   size_t n;
   bool ready;
 };
@@ -108,10 +110,10 @@ static void process(struct worker *w, size_t chunk) {
   for (size_t i = 0; i < slot->n; i++) {
     size_t index = x->indices[first + i];
     char *reason = slot->reasons + i * REASON_BYTES;
-    slot->results[i] = (struct extracted){.index = index, .reason = reason};
+    slot->results[i] = (struct extracted){.index = index, .sha256 = slot->hashes[i], .reason = reason};
     error e = {""};
     float *input = w->input + (size_t)read * picture;
-    int status = dataset_input(x->dataset, index, &x->decode, recipe, input, NULL, &e);
+    int status = dataset_input_hashed(x->dataset, index, &x->decode, recipe, input, NULL, slot->hashes[i], &e);
     snprintf(reason, REASON_BYTES, "%.*s", REASON_BYTES - 1, without_path(e.message, x->dataset->samples[index].path));
     if (status == OK) slot->results[i].row = w->rows + (size_t)read++ * p->columns;
   }
@@ -145,8 +147,9 @@ static int prepare_slot(const struct pipeline *p, struct chunk *slot, error *e) 
   size_t batch = (size_t)p->x->batch;
   slot->results = allocate_zeroed(batch, sizeof *slot->results, e);
   slot->rows = allocate(batch * p->columns, sizeof *slot->rows, e);
+  slot->hashes = allocate(batch, sizeof *slot->hashes, e);
   slot->reasons = allocate(batch, REASON_BYTES, e);
-  return slot->results && slot->rows && slot->reasons ? OK : FAILED;
+  return slot->results && slot->rows && slot->hashes && slot->reasons ? OK : FAILED;
 }
 
 static int prepare_worker(struct pipeline *p, struct worker *w, error *e) {
@@ -210,6 +213,7 @@ int extract(const struct extraction *x, error *e) {
   for (size_t i = 0; p.slots && i < p.ring; i++) {
     free(p.slots[i].results);
     free(p.slots[i].rows);
+    free(p.slots[i].hashes);
     free(p.slots[i].reasons);
   }
   free(p.slots);

@@ -9,6 +9,7 @@
 struct extracted {
   size_t index;       /* the sample */
   const float *row;   /* [columns], NULL when the picture was unreadable or the features were not finite */
+  const char *sha256; /* of the picture's file, when there is a row */
   const char *reason; /* when row is NULL, without the sample's path */
 };
 

@@ -1,290 +1,228 @@
 #include "evaluate/feature_store.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "evaluate/dataset_parts.h"
+#include "evaluate/feature_journal.h"
+#include "evaluate/features_folder.h"
+#include "evaluate/folder_meta.h"
 #include "evaluate/npy.h"
 #include "evaluate/output.h"
 
 struct feature_store {
-  char *folder, *partial;
-  FILE *rows_file, *index_file;
-  size_t columns, tokens, done, rows;
+  const struct feature_order *order;
+  struct features_folder folder;
+  struct feature_journal journal;
 };
 
-static char *join(const char *folder, const char *name, error *e) {
-  size_t size = strlen(folder) + strlen(name) + 2;
-  char *path = allocate(size, 1, e);
-  if (path) snprintf(path, size, "%s/%s", folder, name);
-  return path;
-}
+/* ---- opening ------------------------------------------------------------------------------------------------------
+ */
 
-static bool exists(const char *folder, const char *name) {
-  char *path = join(folder, name, NULL);
-  bool found = path && access(path, F_OK) == 0;
-  free(path);
-  return found;
-}
-
-/* The line's number of bytes with its line feed, 0 when it is not whole. */
-static size_t whole_line(const uint8_t *bytes, size_t size) {
-  const uint8_t *end = memchr(bytes, '\n', size);
-  return end ? (size_t)(end - bytes) + 1 : 0;
-}
-
-/* Count the whole lines of index.tsv ("1", or "0 reason") and cut both files back to what they agree on. */
-static int recover(struct feature_store *s, const char *rows_path, const char *index_path, error *e) {
-  struct file_view index, rows;
-  if (file_open(&index, index_path, e) != OK) return FAILED;
-  if (file_open(&rows, rows_path, e) != OK) {
-    file_close(&index);
-    return FAILED;
+/* Whether folder/name tells of the same run as the order. */
+static int check_identity(const struct feature_order *order, const char *folder, const char *name, const char *what,
+                          error *e) {
+  static const char *const nothing[] = {NULL};
+  struct folder_meta wanted, found = {0};
+  int status = folder_meta_parse(&wanted, order->identity, strlen(order->identity), e);
+  if (status == OK) status = folder_meta_open(&found, folder, name, e);
+  const struct meta_member *other = status == OK ? folder_meta_difference(&wanted, &found, nothing, false) : NULL;
+  if (other) {
+    char there[64], here[64];
+    status = fail(e, "%s: holds %s: it has %.*s %s, not %s", order->folder, what, (int)other->key_length, other->key,
+                  folder_meta_show(&found, other, there), folder_meta_show(&wanted, other, here));
   }
-  size_t row_bytes = s->columns * sizeof(float), available = rows.size / row_bytes, at = 0;
-  while (at < index.size) {
-    size_t length = whole_line(index.bytes + at, index.size - at);
-    bool has_row = index.bytes[at] == '1';
-    if (length == 0 || (!has_row && index.bytes[at] != '0') || (has_row && s->rows == available)) break;
-    s->rows += has_row;
-    s->done++;
-    at += length;
-  }
-  file_close(&index);
-  file_close(&rows);
-  if (truncate(index_path, (off_t)at) || truncate(rows_path, (off_t)(s->rows * row_bytes))) {
-    return fail(e, "%s: %s", s->partial, strerror(errno));
-  }
-  return OK;
-}
-
-static int open_files(struct feature_store *s, bool resume, error *e) {
-  char *rows = join(s->partial, "rows.f32", e), *index = join(s->partial, "index.tsv", e);
-  int status = rows && index ? OK : FAILED;
-  if (status == OK && resume) status = recover(s, rows, index, e);
-  if (status == OK) {
-    s->rows_file = fopen(rows, resume ? "abe" : "wbe");
-    s->index_file = fopen(index, resume ? "abe" : "wbe");
-    if (!s->rows_file || !s->index_file) status = fail(e, "%s: %s", s->partial, strerror(errno));
-  }
-  free(rows);
-  free(index);
+  folder_meta_free(&wanted);
+  folder_meta_free(&found);
   return status;
 }
 
-static int write_text(const char *folder, const char *name, const char *text, error *e) {
-  char *path = join(folder, name, e);
-  if (!path) return FAILED;
-  struct output output;
-  int status = output_open(&output, path, e);
-  if (status == OK) {
-    fputs(text, output.stream);
-    status = output_commit(&output, e);
-  }
-  free(path);
+/* A run that was killed between moving its rows to their place and writing meta.json is not through. */
+static int take_rows_back(const struct feature_store *s, error *e) {
+  if (features_folder_has(s->folder.partial, "features.npy")) return OK;
+  char *from = join_path(s->folder.path, "features.npy", e), *to = join_path(s->folder.partial, "features.npy", e);
+  int status = from && to ? OK : FAILED;
+  if (status == OK && rename(from, to) && errno != ENOENT) status = fail(e, "%s: %s", from, strerror(errno));
+  free(from);
+  free(to);
   return status;
 }
 
-/* Whether partial/identity.json says the same. */
-static int check_identity(const struct feature_store *s, const char *identity, error *e) {
-  char *path = join(s->partial, "identity.json", e);
-  if (!path) return FAILED;
-  struct file_view view;
-  int status = file_open(&view, path, e);
-  free(path);
-  if (status != OK) return FAILED;
-  bool same = view.size == strlen(identity) && !memcmp(view.bytes, identity, view.size);
-  file_close(&view);
-  if (same) return OK;
-  return fail(e, "%s: holds an interrupted run with other weights, data, recipe or version; it cannot be continued",
-              s->folder);
+static int continue_run(struct feature_store *s, char note[static 256], error *e) {
+  size_t lost;
+  int status = check_identity(s->order, s->folder.partial, "identity.json",
+                              "an interrupted run of something else, which cannot be continued", e);
+  if (status == OK) status = take_rows_back(s, e);
+  if (status == OK) {
+    status = feature_journal_continue(&s->journal, s->folder.partial, s->order->columns, s->order->count, &lost, e);
+  }
+  if (status == OK && lost) {
+    snprintf(note, 256, "the last %zu bytes of its journal do not fit its rows or are torn: that part is done again",
+             lost);
+  }
+  return status;
 }
 
-static int begin(struct feature_store *s, const char *identity, bool resume, enum store_state *state, error *e) {
-  bool interrupted = exists(s->partial, "identity.json");
-  if (interrupted && !resume) {
-    return fail(e, "%s: holds an interrupted run (--resume continues it)", s->folder);
+static int begin(struct feature_store *s, enum store_state *state, char note[static 256], error *e) {
+  const struct feature_order *order = s->order;
+  snprintf(note, 256, "%s", s->folder.note);
+  bool interrupted = s->folder.state == FOLDER_INTERRUPTED && features_folder_has(s->folder.partial, "identity.json");
+  if (s->folder.state == FOLDER_FINISHED) {
+    *state = STORE_FINISHED;
+    if (order->resume) return check_identity(order, order->folder, "meta.json", "the features of something else", e);
+    return fail(e, "%s: holds features already; choose another folder or remove it", order->folder);
   }
-  if (output_make_folder(s->folder, e) != OK || output_make_folder(s->partial, e) != OK) return FAILED;
   if (interrupted) {
     *state = STORE_RESUMED;
-    if (check_identity(s, identity, e) != OK) return FAILED;
-    return open_files(s, exists(s->partial, "index.tsv") && exists(s->partial, "rows.f32"), e);
+    if (order->resume) return continue_run(s, note, e);
+    return fail(e, "%s: holds an interrupted run (--resume continues it)", order->folder);
   }
   *state = STORE_FRESH;
-  if (open_files(s, false, e) != OK) return FAILED;
-  return write_text(s->partial, "identity.json", identity, e);
+  /* identity.json comes last: without it there is nothing to continue. */
+  int status = feature_journal_create(&s->journal, s->folder.partial, order->columns, e);
+  if (status == OK) status = features_folder_write(s->folder.partial, "identity.json", order->identity, e);
+  if (status == OK) features_folder_sync(s->folder.partial);
+  return status;
 }
 
-int feature_store_open(struct feature_store **result, const char *folder, const char *identity, size_t columns,
-                       size_t tokens, bool resume, enum store_state *state, error *e) {
+int feature_store_open(struct feature_store **result, const struct feature_order *order, enum store_state *state,
+                       char note[static 256], error *e) {
   *result = NULL;
-  if (exists(folder, "meta.json") || exists(folder, "features.npy")) {
-    *state = STORE_FINISHED;
-    if (resume && exists(folder, "meta.json")) return OK;
-    return fail(e, "%s: holds features already; choose another folder or remove it", folder);
-  }
+  *note = 0;
   struct feature_store *s = allocate_zeroed(1, sizeof *s, e);
   if (!s) return FAILED;
-  s->columns = columns;
-  s->tokens = tokens;
-  s->folder = copy_string(folder, e);
-  s->partial = join(folder, "partial", e);
-  int status = s->folder && s->partial ? begin(s, identity, resume, state, e) : FAILED;
-  if (status == OK)
+  s->order = order;
+  s->journal.rows = s->journal.lines = -1;
+  int status = features_folder_open(&s->folder, order->folder, e);
+  if (status == OK) status = begin(s, state, note, e);
+  if (status == OK && *state != STORE_FINISHED)
     *result = s;
   else
     feature_store_close(s);
   return status;
 }
 
-size_t feature_store_done(const struct feature_store *s) { return s->done; }
-size_t feature_store_rows(const struct feature_store *s) { return s->rows; }
+size_t feature_store_done(const struct feature_store *s) { return s->journal.samples; }
+size_t feature_store_rows(const struct feature_store *s) { return s->journal.taken; }
 
 int feature_store_add(struct feature_store *s, const struct extracted *results, size_t n, error *e) {
-  for (size_t i = 0; i < n; i++) {
-    if (results[i].row) fwrite(results[i].row, sizeof(float), s->columns, s->rows_file);
-  }
-  bool written = fflush(s->rows_file) == 0 && !ferror(s->rows_file);
-  for (size_t i = 0; written && i < n; i++) {
-    if (results[i].row) {
-      fputs("1\n", s->index_file);
-      s->rows++;
-      continue;
-    }
-    fputs("0 ", s->index_file);
-    for (const char *c = results[i].reason; *c; c++) fputc(*c == '\n' || *c == '\t' ? ' ' : *c, s->index_file);
-    fputc('\n', s->index_file);
-  }
-  written = written && fflush(s->index_file) == 0 && !ferror(s->index_file);
-  if (!written) return fail(e, "%s: %s", s->partial, strerror(errno));
-  s->done += n;
-  return OK;
+  return feature_journal_add(&s->journal, results, n, e);
+}
+
+void feature_store_close(struct feature_store *s) {
+  if (!s) return;
+  feature_journal_close(&s->journal);
+  features_folder_close(&s->folder);
+  free(s);
 }
 
 /* ---- the result files ---------------------------------------------------------------------------------------------
  */
 
-struct finish {
-  const struct feature_store *store;
-  const struct dataset *dataset;
-  const size_t *indices;
-  struct file_view index, rows;
-};
-
-static int write_features(const struct finish *f, error *e) {
-  char *path = join(f->store->folder, "features.npy", e);
-  struct npy_writer *writer;
-  if (!path || npy_create(&writer, path, DTYPE_F32, f->store->columns, e) != OK) {
-    free(path);
-    return FAILED;
-  }
-  free(path);
-  npy_split_rows(writer, f->store->tokens);
-  if (npy_append(writer, f->rows.bytes, f->store->rows, e) != OK) {
-    npy_abandon(writer);
-    return FAILED;
-  }
-  return npy_commit(writer, e);
-}
-
-static int write_labels(const struct finish *f, error *e) {
-  char *path = join(f->store->folder, "labels.npy", e);
-  struct npy_writer *writer;
-  if (!path || npy_create(&writer, path, DTYPE_I64, 0, e) != OK) {
-    free(path);
-    return FAILED;
-  }
-  free(path);
-  size_t at = 0;
-  for (size_t i = 0; i < f->store->done; i++) {
-    int64_t label = f->dataset->samples[f->indices[i]].label;
-    bool taken = f->index.bytes[at] == '1';
-    at += whole_line(f->index.bytes + at, f->index.size - at);
-    if (taken && npy_append(writer, &label, 1, e) != OK) {
-      npy_abandon(writer);
-      return FAILED;
-    }
-  }
-  return npy_commit(writer, e);
-}
-
-static int open_result(struct output *output, const struct finish *f, const char *name, error *e) {
-  char *path = join(f->store->folder, name, e);
+static int open_result(struct output *output, const char *folder, const char *name, error *e) {
+  char *path = join_path(folder, name, e);
   if (!path) return FAILED;
   int status = output_open(output, path, e);
   free(path);
   return status;
 }
 
-/* paths.txt: a line a row. skipped.tsv: path, tab, reason. */
-static int write_paths(const struct finish *f, error *e) {
-  struct output paths = {0}, skipped = {0};
-  size_t at = 0, skips = f->store->done - f->store->rows;
-  int status = open_result(&paths, f, "paths.txt", e);
-  if (status == OK && skips) status = open_result(&skipped, f, "skipped.tsv", e);
-  for (size_t i = 0; status == OK && i < f->store->done; i++) {
-    const char *line = (const char *)f->index.bytes + at, *path = f->dataset->samples[f->indices[i]].path;
-    size_t length = whole_line(f->index.bytes + at, f->index.size - at);
-    if (*line == '1')
-      fprintf(paths.stream, "%s\n", path);
-    else
-      fprintf(skipped.stream, "%s\t%.*s", path, (int)length - 2, line + 2);
-    at += length;
-  }
-  if (status == OK) status = output_commit(&paths, e);
-  if (status == OK && skips) status = output_commit(&skipped, e);
-  output_abandon(&paths);
-  output_abandon(&skipped);
+static int open_labels(struct npy_writer **writer, const char *folder, error *e) {
+  char *path = join_path(folder, "labels.npy", e);
+  if (!path) return FAILED;
+  int status = npy_create(writer, path, DTYPE_I64, 0, e);
+  free(path);
   return status;
 }
 
-static int write_classes(const struct finish *f, error *e) {
+struct lists {
+  struct npy_writer *labels;
+  struct output paths, hashes, skipped;
+};
+
+/* One sample's lines: of a row its label, path and hash; of a skipped one its path, the reason and which it was. */
+static int write_sample(struct lists *lists, const struct sample *sample, size_t index, const struct journal_line *line,
+                        error *e) {
+  if (!line->taken) {
+    fprintf(lists->skipped.stream, "%s\t%.*s\t%zu\n", sample->path, (int)line->length, line->text, index);
+    return OK;
+  }
+  int64_t label = sample->label;
+  fprintf(lists->paths.stream, "%s\n", sample->path);
+  fprintf(lists->hashes.stream, "%.*s\n", (int)line->length, line->text);
+  return npy_append(lists->labels, &label, 1, e);
+}
+
+static int write_samples(struct lists *lists, const struct feature_order *order, const struct file_view *journal,
+                         error *e) {
+  struct journal_line line;
+  int status = OK;
+  for (size_t i = 0, at = 0; status == OK && i < order->count; i++) {
+    if (!feature_journal_next((const char *)journal->bytes, journal->size, &at, &line)) {
+      return fail(e, "%s: the journal ends after %zu of %zu images", order->folder, i, order->count);
+    }
+    status = write_sample(lists, &order->dataset->samples[order->indices[i]], order->indices[i], &line, e);
+  }
+  return status;
+}
+
+static int commit_lists(struct lists *lists, error *e) {
+  int status = npy_commit(lists->labels, e);
+  lists->labels = NULL;
+  if (status == OK) status = output_commit(&lists->paths, e);
+  if (status == OK) status = output_commit(&lists->hashes, e);
+  if (status == OK && lists->skipped.stream) status = output_commit(&lists->skipped, e);
+  return status;
+}
+
+/* labels.npy, paths.txt and hashes.txt: an element or a line a row. skipped.tsv: path, reason, number of the sample. */
+static int write_lists(const struct feature_store *s, error *e) {
+  const char *folder = s->folder.path;
+  struct lists lists = {0};
+  struct file_view journal = {0};
+  int status = file_open(&journal, s->journal.lines_path, e);
+  if (status == OK) status = open_labels(&lists.labels, folder, e);
+  if (status == OK) status = open_result(&lists.paths, folder, "paths.txt", e);
+  if (status == OK) status = open_result(&lists.hashes, folder, "hashes.txt", e);
+  if (status == OK && s->journal.samples > s->journal.taken) {
+    status = open_result(&lists.skipped, folder, "skipped.tsv", e);
+  }
+  if (status == OK) status = write_samples(&lists, s->order, &journal, e);
+  if (status == OK) status = commit_lists(&lists, e);
+  npy_abandon(lists.labels);
+  output_abandon(&lists.paths);
+  output_abandon(&lists.hashes);
+  output_abandon(&lists.skipped);
+  file_close(&journal);
+  return status;
+}
+
+static int write_classes(const struct feature_store *s, error *e) {
+  const struct dataset *dataset = s->order->dataset;
   struct output output;
-  if (open_result(&output, f, "classes.txt", e) != OK) return FAILED;
-  for (size_t i = 0; i < f->dataset->class_count; i++) fprintf(output.stream, "%s\n", f->dataset->classes[i]);
+  if (open_result(&output, s->folder.path, "classes.txt", e) != OK) return FAILED;
+  for (size_t i = 0; i < dataset->class_count; i++) fprintf(output.stream, "%s\n", dataset->classes[i]);
   return output_commit(&output, e);
 }
 
-static void remove_partial(const struct feature_store *s) {
-  static const char *const names[] = {"rows.f32", "index.tsv", "identity.json"};
-  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-    char *path = join(s->partial, names[i], NULL);
-    if (path) unlink(path);
-    free(path);
-  }
-  rmdir(s->partial);
-}
-
-int feature_store_finish(struct feature_store *s, const struct dataset *dataset, const size_t *indices,
-                         const char *meta, error *e) {
-  struct finish f = {.store = s, .dataset = dataset, .indices = indices};
-  char *rows = join(s->partial, "rows.f32", e), *index = join(s->partial, "index.tsv", e);
-  int status = rows && index ? OK : FAILED;
-  if (status == OK) status = file_open(&f.rows, rows, e);
-  if (status == OK) status = file_open(&f.index, index, e);
-  free(rows);
-  free(index);
-  if (status == OK) status = write_features(&f, e);
-  if (status == OK) status = write_labels(&f, e);
-  if (status == OK) status = write_paths(&f, e);
-  if (status == OK) status = write_classes(&f, e);
-  if (status == OK) status = write_text(s->folder, "meta.json", meta, e);
-  file_close(&f.rows);
-  file_close(&f.index);
-  if (status == OK) remove_partial(s);
+/* The rows are an array by now: they get their name. */
+static int move_features(struct feature_store *s, error *e) {
+  if (feature_journal_seal(&s->journal, s->order->tokens, e) != OK) return FAILED;
+  char *path = join_path(s->folder.path, "features.npy", e);
+  if (!path) return FAILED;
+  int status = rename(s->journal.rows_path, path) ? fail(e, "%s: %s", path, strerror(errno)) : OK;
+  free(path);
   return status;
 }
 
-void feature_store_close(struct feature_store *s) {
-  if (!s) return;
-  if (s->rows_file) fclose(s->rows_file);
-  if (s->index_file) fclose(s->index_file);
-  free(s->folder);
-  free(s->partial);
-  free(s);
+int feature_store_finish(struct feature_store *s, const char *meta, error *e) {
+  int status = write_lists(s, e);
+  if (status == OK) status = write_classes(s, e);
+  if (status == OK) status = move_features(s, e);
+  if (status == OK) status = features_folder_write(s->folder.path, "meta.json", meta, e);
+  if (status == OK) features_folder_finish(&s->folder);
+  return status;
 }

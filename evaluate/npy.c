@@ -224,9 +224,6 @@ int npy_integers(const struct npy *array, int64_t **values, error *e) {
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
-/* Room for the largest shape: the header is written again when the number of rows is known. */
-enum { WRITTEN_HEADER = 128 };
-
 struct npy_writer {
   struct output output;
   enum dtype dtype;
@@ -234,28 +231,34 @@ struct npy_writer {
   size_t tokens; /* more than 1: rows are [tokens, columns / tokens] */
 };
 
-static bool write_header(struct npy_writer *writer) {
+void npy_header(uint8_t bytes[static NPY_HEADER], enum dtype dtype, size_t rows, size_t columns, size_t tokens) {
   const char *descr = "";
   for (int i = 0; i < DESCRIPTIONS; i++) {
-    if (descriptions[i].dtype == writer->dtype) descr = descriptions[i].descr;
+    if (descriptions[i].dtype == dtype) descr = descriptions[i].descr;
   }
-  char header[WRITTEN_HEADER + 1], shape[80];
-  if (writer->tokens > 1) {
-    snprintf(shape, sizeof shape, "(%zu, %zu, %zu)", writer->rows, writer->tokens, writer->columns / writer->tokens);
-  } else if (writer->columns) {
-    snprintf(shape, sizeof shape, "(%zu, %zu)", writer->rows, writer->columns);
+  char header[NPY_HEADER + 1], shape[80];
+  if (tokens > 1) {
+    snprintf(shape, sizeof shape, "(%zu, %zu, %zu)", rows, tokens, columns / tokens);
+  } else if (columns) {
+    snprintf(shape, sizeof shape, "(%zu, %zu)", rows, columns);
   } else {
-    snprintf(shape, sizeof shape, "(%zu,)", writer->rows);
+    snprintf(shape, sizeof shape, "(%zu,)", rows);
   }
   /* Version 1.0, two bytes of length; spaces up to the newline that ends it, so that the data is 64-byte aligned. */
   memcpy(header, "\x93NUMPY\x01\x00", 8);
-  header[8] = WRITTEN_HEADER - 10;
+  header[8] = NPY_HEADER - 10;
   header[9] = 0;
   int used =
       snprintf(header + 10, sizeof header - 10, "{'descr': '%s', 'fortran_order': False, 'shape': %s, }", descr, shape);
-  memset(header + 10 + used, ' ', (size_t)(WRITTEN_HEADER - 10 - used));
-  header[WRITTEN_HEADER - 1] = '\n';
-  return fwrite(header, 1, WRITTEN_HEADER, writer->output.stream) == WRITTEN_HEADER;
+  memset(header + 10 + used, ' ', (size_t)(NPY_HEADER - 10 - used));
+  header[NPY_HEADER - 1] = '\n';
+  memcpy(bytes, header, NPY_HEADER);
+}
+
+static bool write_header(struct npy_writer *writer) {
+  uint8_t header[NPY_HEADER];
+  npy_header(header, writer->dtype, writer->rows, writer->columns, writer->tokens);
+  return fwrite(header, 1, sizeof header, writer->output.stream) == sizeof header;
 }
 
 int npy_create(struct npy_writer **result, const char *path, enum dtype dtype, size_t columns, error *e) {

@@ -33,6 +33,11 @@ int npy_floats(const struct npy *array, const float **values, void **owned, erro
 /* All elements of an integer array as int64, free() it. Real dtypes and values beyond int64 are refused. */
 int npy_integers(const struct npy *array, int64_t **values, error *e);
 
+/* The bytes before the data of an array that is written here: room for the largest shape, so that it can be written
+ * again when the number of rows is known. columns and tokens as of npy_create() and npy_split_rows(). */
+enum { NPY_HEADER = 128 };
+void npy_header(uint8_t bytes[static NPY_HEADER], enum dtype dtype, size_t rows, size_t columns, size_t tokens);
+
 /* Writes float32 [rows, columns] or int64 (columns = 0: [rows]), row by row, the number of rows known only at the end.
  * The file gets its name when it is whole (evaluate/output.h). */
 struct npy_writer;
