@@ -1,86 +1,11 @@
-/* Lists of path,label: comma- or tab-separated values as RFC 4180 has them (quotes, doubled quotes, CR LF or LF). */
+/* Lists of path,label: the data set that a .csv or .tsv describes. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "evaluate/csv_rows.h"
 #include "evaluate/dataset_parts.h"
-
-enum { MAX_FIELDS = 1024 };
-
-/* A parser over bytes; a row's fields are unquoted into one buffer, each ended by a 0. */
-struct csv {
-  const uint8_t *bytes;
-  size_t size, at, line; /* line: number of the row's first line, from 1 */
-  size_t next_line;
-  char separator;
-  char *text; /* as large as the file: no row can be longer */
-  const char *fields[MAX_FIELDS];
-  size_t field_count;
-};
-
-static bool at_row_end(const struct csv *csv) {
-  return csv->at == csv->size || csv->bytes[csv->at] == '\n' ||
-         (csv->bytes[csv->at] == '\r' && (csv->at + 1 == csv->size || csv->bytes[csv->at + 1] == '\n'));
-}
-
-static int take_quoted(struct csv *csv, size_t *used, error *e) {
-  csv->at++;
-  for (;;) {
-    if (csv->at == csv->size) return fail(e, "line %zu: a quote is never closed", csv->line);
-    char letter = (char)csv->bytes[csv->at++];
-    if (letter == '\n') csv->next_line++;
-    if (letter == '"') {
-      if (csv->at == csv->size || csv->bytes[csv->at] != '"') break;
-      csv->at++;
-    }
-    csv->text[(*used)++] = letter;
-  }
-  if (!at_row_end(csv) && csv->bytes[csv->at] != (uint8_t)csv->separator) {
-    return fail(e, "line %zu: text after a closing quote", csv->line);
-  }
-  return OK;
-}
-
-/* The next row that is not empty; field_count 0 at the end. */
-static int next_row(struct csv *csv, error *e) {
-  csv->field_count = 0;
-  while (csv->at < csv->size && at_row_end(csv)) {
-    if (csv->bytes[csv->at++] == '\n') csv->next_line++;
-  }
-  csv->line = csv->next_line;
-  size_t used = 0;
-  while (csv->at < csv->size) {
-    if (csv->field_count == MAX_FIELDS) return fail(e, "line %zu: more than %d fields", csv->line, MAX_FIELDS);
-    size_t begin = used;
-    csv->fields[csv->field_count++] = csv->text + used;
-    if (csv->bytes[csv->at] == '"') {
-      int status = take_quoted(csv, &used, e);
-      if (status != OK) return status;
-    } else {
-      while (!at_row_end(csv) && csv->bytes[csv->at] != (uint8_t)csv->separator) {
-        if (csv->bytes[csv->at] == '"') return fail(e, "line %zu: a quote inside an unquoted field", csv->line);
-        csv->text[used++] = (char)csv->bytes[csv->at++];
-      }
-    }
-    for (size_t i = begin; i < used; i++) {
-      if (csv->text[i] == 0 || csv->text[i] == '\n' || csv->text[i] == '\r') {
-        return fail(e, "line %zu: a field holds a %s", csv->line, csv->text[i] ? "line break" : "NUL byte");
-      }
-    }
-    csv->text[used++] = 0;
-    if (at_row_end(csv)) break;
-    csv->at++; /* the separator */
-    if (at_row_end(csv)) {
-      /* A separator at the end of a row: one more field, empty. */
-      if (csv->field_count == MAX_FIELDS) return fail(e, "line %zu: more than %d fields", csv->line, MAX_FIELDS);
-      csv->text[used] = 0;
-      csv->fields[csv->field_count++] = csv->text + used;
-      break;
-    }
-  }
-  return OK;
-}
 
 /* ---- columns and labels -------------------------------------------------------------------------------------------
  */
@@ -97,7 +22,7 @@ struct columns {
 };
 
 /* Whether the first row is a header, and which columns it names. */
-static bool read_header(const struct csv *csv, struct columns *columns) {
+static bool read_header(const struct csv_rows *csv, struct columns *columns) {
   static const char *const paths[] = {"path", "file", "filename", "file_name", "filepath", "image", "image_path", NULL};
   static const char *const labels[] = {"label", "class", "target", "category", "class_name", NULL};
   *columns = (struct columns){0, csv->field_count > 1 ? 1 : csv->field_count, csv->field_count};
@@ -165,7 +90,7 @@ static int make_classes(struct dataset *dataset, struct labelled *labels, error 
   return OK;
 }
 
-static int take_row(struct dataset *dataset, const struct csv *csv, const struct columns *columns, error *e) {
+static int take_row(struct dataset *dataset, const struct csv_rows *csv, const struct columns *columns, error *e) {
   if (csv->field_count != columns->count) {
     return fail(e, "line %zu: %zu fields where %zu are expected", csv->line, csv->field_count, columns->count);
   }
@@ -175,14 +100,13 @@ static int take_row(struct dataset *dataset, const struct csv *csv, const struct
 }
 
 int csv_parse(struct dataset *dataset, const uint8_t *bytes, size_t size, char separator, error *e) {
-  struct csv csv = {.bytes = bytes, .size = size, .next_line = 1, .separator = separator};
-  if (size >= 3 && !memcmp(bytes, "\xef\xbb\xbf", 3)) csv.at = 3; /* byte order mark */
-  csv.text = allocate(size + 2, 1, e);
+  struct csv_rows csv;
   struct labelled *labels = NULL;
   size_t capacity = 0, label_count = 0;
-  int status = csv.text ? next_row(&csv, e) : FAILED;
+  int status = csv_rows_begin(&csv, bytes, size, separator, e);
+  if (status == OK) status = csv_rows_next(&csv, e);
   struct columns columns = {0};
-  if (status == OK && csv.field_count && read_header(&csv, &columns)) status = next_row(&csv, e);
+  if (status == OK && csv.field_count && read_header(&csv, &columns)) status = csv_rows_next(&csv, e);
   while (status == OK && csv.field_count) {
     status = take_row(dataset, &csv, &columns, e);
     if (status == OK && columns.label < columns.count) {
@@ -197,12 +121,12 @@ int csv_parse(struct dataset *dataset, const uint8_t *bytes, size_t size, char s
         status = FAILED;
       }
     }
-    if (status == OK) status = next_row(&csv, e);
+    if (status == OK) status = csv_rows_next(&csv, e);
   }
   if (status == OK && label_count) status = make_classes(dataset, labels, e);
   for (size_t i = 0; i < label_count; i++) free(labels[i].text);
   free(labels);
-  free(csv.text);
+  csv_rows_end(&csv);
   return status;
 }
 
@@ -213,9 +137,7 @@ int csv_read(struct dataset *dataset, const char *path, error *e) {
   if (status != OK) return status;
   size_t folder = (size_t)(base_name(path) - path);
   dataset->root = copy_bytes_as_string(folder ? path : ".", folder ? folder : 1, e);
-  status = dataset->root
-               ? csv_parse(dataset, file.bytes, file.size, strcasecmp(path + strlen(path) - 4, ".tsv") ? ',' : '\t', e)
-               : FAILED;
+  status = dataset->root ? csv_parse(dataset, file.bytes, file.size, csv_separator(path), e) : FAILED;
   file_close(&file);
   return status;
 }

@@ -49,6 +49,11 @@ static int see_help(const struct command *command, error *e) {
   return USAGE;
 }
 
+static bool repeats(const struct option *option) {
+  size_t length = option->value ? strlen(option->value) : 0;
+  return length > 3 && !strcmp(option->value + length - 3, "...");
+}
+
 /* Take argv[*i] (and its value) as an option. */
 static int take_option(struct arguments *arguments, int argc, char **argv, int *i, error *e) {
   const struct command *command = arguments->command;
@@ -65,7 +70,7 @@ static int take_option(struct arguments *arguments, int argc, char **argv, int *
     usage_error(e, "unknown option %s", word);
     return see_help(command, e);
   }
-  if (find_given(arguments, option->name)) return usage_error(e, "%s is given twice", option->name);
+  if (!repeats(option) && find_given(arguments, option->name)) return usage_error(e, "%s is given twice", option->name);
   if (!option->value && value) return usage_error(e, "%s takes no value", option->name);
   if (option->value && !value) {
     if (*i + 1 >= argc) return usage_error(e, "%s needs a value: %s", option->name, option->value);
@@ -155,6 +160,19 @@ const char *option_text(const struct arguments *arguments, const char *name) {
 }
 
 bool option_given(const struct arguments *arguments, const char *name) { return find_given(arguments, name) != NULL; }
+
+const char *option_nth(const struct arguments *arguments, const char *name, int wanted) {
+  for (size_t i = 0; i < arguments->given_count; i++) {
+    if (!strcmp(arguments->given[i].option->name, name) && wanted-- == 0) return arguments->given[i].value;
+  }
+  return NULL;
+}
+
+int option_count(const struct arguments *arguments, const char *name) {
+  int count = 0;
+  for (size_t i = 0; i < arguments->given_count; i++) count += !strcmp(arguments->given[i].option->name, name);
+  return count;
+}
 
 int option_required(const struct arguments *arguments, const char *name, const char **value, error *e) {
   *value = option_text(arguments, name);

@@ -10,7 +10,7 @@
 struct option {
   const char *name;  /* "--out" */
   char letter;       /* 'o' for -o, or 0 */
-  const char *value; /* how help calls the value ("DIR"); NULL: a flag */
+  const char *value; /* how help calls the value ("DIR"); NULL: a flag; "DIR..." may be given any number of times */
   const char *help;
 };
 
@@ -25,7 +25,8 @@ struct command {
 };
 
 /* Parse argv[0..argc) (after the command's name). Accepts "--name value", "--name=value", "-n value", "--" and options
- * between positional arguments. USAGE with a message for what is unknown, doubled or lacks its value. */
+ * between positional arguments. USAGE with a message for what is unknown, lacks its
+ * value, or is given twice and does not repeat. */
 int arguments_parse(struct arguments **arguments, const struct command *command, int argc, char **argv, error *e);
 void arguments_free(struct arguments *arguments);
 bool arguments_want_help(const struct arguments *arguments);
@@ -34,9 +35,13 @@ void command_print_help(const struct command *command);
 int positional_count(const struct arguments *arguments);
 const char *positional(const struct arguments *arguments, int i);
 
-/* The value given for an option of the command ("--out"), "" for a flag that was given, NULL when it was not. */
+/* The (first) value given for an option of the command ("--out"), "" for a flag that was given, NULL when it was not.
+ */
 const char *option_text(const struct arguments *arguments, const char *name);
 bool option_given(const struct arguments *arguments, const char *name);
+/* Of an option that repeats: how often it was given, and its i-th value in the order of the command line. */
+int option_count(const struct arguments *arguments, const char *name);
+const char *option_nth(const struct arguments *arguments, const char *name, int i);
 /* USAGE: "--out is needed (see `backbones features --help`)". */
 int option_required(const struct arguments *arguments, const char *name, const char **value, error *e);
 /* Numbers within [low, high]; *value keeps its default when the option was not given. */
