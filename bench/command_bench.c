@@ -272,13 +272,11 @@ const struct command command_bench = {
     .details =
         "FLOPs count a multiply-add as two. The peak is measured in the same run: multiply-adds in registers on the\n"
         "same threads. Times are medians with their span.\n"
-        "Stages of a picture: `entropy` reads the whole file and makes nothing of it (entropy coding, inflating); "
-        "`pixels`\n"
-        "are the RGB rows that the recipe needs (inverse transform, upsampling, colour), `resize` and `normalise` "
-        "follow.\n"
-        "`total` is all of it as `features` does it, measured by itself; `decode`, the whole picture as RGB, is no "
-        "part of\n"
-        "it. Medians of the passes for each picture, then median, deciles and mean over the pictures.",
+        "The stages of --images: `entropy` reads the whole file and makes nothing of it (entropy coding, inflating);\n"
+        "`pixels` makes the RGB rows that the recipe needs (inverse transform, upsampling, colour); `resize` and\n"
+        "`normalise` follow. `total` is all of it as `features` does it, measured by itself; `decode` is the whole\n"
+        "picture as RGB. Times are CPU time of one thread: of each picture the median of the passes, and of these\n"
+        "median, deciles and mean.",
     .options = options,
     .run = run_command,
 };

@@ -14,8 +14,9 @@ struct images_request {
   bool table;           /* on standard output */
 };
 
-/* All files are in memory before anything is timed. Of each picture and stage the median of the passes counts; the
- * table and the JSON (an object, when w is not NULL) hold median and deciles over the pictures. The stages:
+/* All files are in memory before anything is timed, and times are the thread's CPU time. Of each picture and stage the
+ * median of the passes counts; the table and the JSON (an object, when w is not NULL) hold median and deciles over the
+ * pictures. The stages:
  *
  *   entropy    the whole file read, with nothing made of it but one pixel: entropy coding, or inflating
  *   pixels     the part that the recipe needs as RGB rows, less `entropy`: inverse transform, upsampling, colour
