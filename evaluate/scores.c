@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "evaluate/csv_rows.h"
+#include "evaluate/csv_writer.h"
 #include "kernels/memory.h"
 
 /* ---- building -----------------------------------------------------------------------------------------------------
@@ -192,16 +193,6 @@ int scores_read(struct score_table *table, const char *path, error *e) {
 /* ---- writing ------------------------------------------------------------------------------------------------------
  */
 
-static void write_text(FILE *stream, const char *text) {
-  bool quoted = strpbrk(text, ",\"") || !*text;
-  if (quoted) fputc('"', stream);
-  for (; *text; text++) {
-    if (*text == '"') fputc('"', stream);
-    fputc(*text == '\n' || *text == '\r' ? ' ' : *text, stream); /* readers take a line for a row */
-  }
-  if (quoted) fputc('"', stream);
-}
-
 /* The fewest digits that read back as the same double; nothing for NaN. */
 static void write_number(FILE *stream, double value) {
   fputc(',', stream);
@@ -219,9 +210,9 @@ static void write_column(const struct score_table *table, const struct score_col
   for (size_t b = 0; b < table->backbone_count; b++) {
     struct score score = column->scores[b];
     if (isnan(score.value)) continue;
-    write_text(stream, table->backbones[b]);
+    csv_write_field(stream, table->backbones[b]);
     fputc(',', stream);
-    write_text(stream, column->name);
+    csv_write_field(stream, column->name);
     write_number(stream, score.value);
     fprintf(stream, ",%s", better);
     write_number(stream, score.low);

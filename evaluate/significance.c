@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "evaluate/random.h"
+#include "images/random.h"
 #include "kernels/memory.h"
 
 /* ---- bootstrap ----------------------------------------------------------------------------------------------------
@@ -23,9 +23,11 @@ struct resampling {
 static void resample(const struct resampling *s, size_t r, size_t first, size_t count) {
   double sums[COLUMNS_AT_ONCE] = {0};
   size_t seen[COLUMNS_AT_ONCE] = {0};
-  struct random_stream random = random_substream(s->seed, r);
+  struct random_stream random = stream_begin(s->seed, "bootstrap", r);
   for (size_t i = 0; i < s->n; i++) {
-    const double *row = s->values + random_below(&random, s->n) * s->columns + first;
+    /* Uniform in [0, n) to within n / 2^32. */
+    size_t drawn = (size_t)(((stream_bits(&random) >> 32) * (uint64_t)s->n) >> 32);
+    const double *row = s->values + drawn * s->columns + first;
     for (size_t c = 0; c < count; c++) {
       bool present = !isnan(row[c]);
       sums[c] += present ? row[c] : 0;

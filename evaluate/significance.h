@@ -17,7 +17,7 @@ struct bootstrap_options {
  * right or wrong, an average precision, ...; NaN where it was not.
  * means: [resamples, columns], the columns' means over n rows drawn with replacement; NaN when none of them has a
  * value. All columns see the same draws, so that differences of two columns are paired. Resample r depends on the seed,
- * on r and on n only (random_substream(), random_below()). */
+ * on r and on n only. */
 void bootstrap_means(const double *values, size_t n, size_t columns, const struct bootstrap_options *options,
                      struct threads *pool, double *means);
 

@@ -19,13 +19,24 @@ def put(kind, n, *arrays):
     lines.append(" ".join([kind, str(n)] + numbers))
 
 
+def mix(z):
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & MASK
+    return z ^ (z >> 31)
+
+
 def splitmix(state):
     while True:
         state = (state + GOLDEN) & MASK
-        z = state
-        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & MASK
-        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & MASK
-        yield z ^ (z >> 31)
+        yield mix(state)
+
+
+def stream(seed, text, number):
+    """images/random.h's stream_begin(), and its bits."""
+    state = 0xCBF29CE484222325
+    for byte in text.encode():
+        state = ((state ^ byte) * 0x100000001B3) & MASK
+    return splitmix(mix((state + mix((seed + GOLDEN * (number + 1)) & MASK)) & MASK))
 
 
 def short(values):
@@ -82,11 +93,10 @@ for p in ([0.5], [0.01, 0.04, 0.03, 0.005], [0.9, 0.8, 1.0], [0.02, 0.02, 0.001]
 draw = splitmix(77)
 n, resamples, seed = 200, 400, 5
 right = np.array([[(next(draw) >> 11) * 2.0**-53 < share for share in (0.7, 0.6)] for _ in range(n)], float)
-starts = splitmix(seed)
 means = np.empty((resamples, 2))
 for r in range(resamples):
-    stream = splitmix(next(starts))
-    means[r] = right[[(next(stream) >> 32) * n >> 32 for _ in range(n)]].mean(0)
+    bits = stream(seed, "bootstrap", r)
+    means[r] = right[[(next(bits) >> 32) * n >> 32 for _ in range(n)]].mean(0)
 ends = [np.percentile(m, [2.5, 97.5]) for m in (means[:, 0], means[:, 1], means[:, 0] - means[:, 1])]
 put("bootstrap", 3, [77, n, resamples, seed], right.mean(0), ends[0], ends[1], ends[2])
 # As wide as the normal approximation has it, to show that the resampling is right.
