@@ -166,7 +166,7 @@ static const struct format formats[] = {
     {.name = "GIF", .matches = is_gif, .decode = gif_decode},
     {.name = "BMP", .matches = is_bmp, .decode = bmp_decode},
     {.name = "DIB", .matches = dib_matches, .decode = dib_decode},
-    {.name = "WEBP", .matches = is_webp, .decode = webp_decode},
+    {.name = "WEBP", .matches = is_webp, .stream = webp_stream},
     {.name = "PPM", .matches = is_pnm, .decode = pnm_decode},
     {.name = "JPEG", .matches = holds_jpeg, .stream = jpeg_stream}, /* behind junk: after all others */
 };

@@ -143,21 +143,26 @@ static void filter_row(const struct vp8 *v, int row, size_t up) {
 }
 
 /* Lines of the picture, [from, to), to RGB; line 0 of the window is line `origin`. */
-static void emit_lines(const struct vp8 *v, int from, int to, int origin, uint8_t *rgb, size_t stride) {
+static int emit_lines(const struct vp8 *v, int from, int to, int origin, struct webp_rows *rows, error *e) {
   int last = (v->height + 1) / 2 - 1;
   uint8_t *u_line = v->line, *v_line = v->line + (v->y_stride - 2 * VP8_BORDER + READ_AHEAD);
   for (int y = from; y < to; y++) {
+    uint8_t *rgb = webp_begin_row(rows, y);
+    if (!rgb) continue;
     int near = y / 2, far = y % 2 ? near + 1 : near - 1;
     far = far < 0 ? 0 : far > last ? last : far;
     ptrdiff_t near_at = (near - origin / 2) * (ptrdiff_t)v->uv_stride;
     ptrdiff_t far_at = (far - origin / 2) * (ptrdiff_t)v->uv_stride;
     vp8_upsample(v->u + near_at, v->u + far_at, v->width, v->sums, u_line);
     vp8_upsample(v->v + near_at, v->v + far_at, v->width, v->sums, v_line);
-    vp8_convert(v->y + (y - origin) * (ptrdiff_t)v->y_stride, u_line, v_line, v->width, rgb + (size_t)y * stride);
+    const uint8_t *y_line = v->y + (y - origin) * (ptrdiff_t)v->y_stride;
+    vp8_convert(y_line + rows->from, u_line + rows->from, v_line + rows->from, rows->to - rows->from, rgb);
+    if (webp_end_row(rows, e)) return FAILED;
   }
+  return OK;
 }
 
-static int decode_rows(struct vp8 *v, uint8_t *rgb, size_t stride, error *e) {
+static int decode_rows(struct vp8 *v, struct webp_rows *rows, error *e) {
   int emitted = 0;
   for (int row = 0; row < v->rows; row++) {
     if (row > 0) slide_window(v);
@@ -166,20 +171,20 @@ static int decode_rows(struct vp8 *v, uint8_t *rgb, size_t stride, error *e) {
     filter_row(v, row - 1, 16);
     /* The edge below changes three lines of luma and of chroma; a line of luma needs chroma of the line below it. */
     int final = 16 * row - 7;
-    emit_lines(v, emitted, final, 16 * row, rgb, stride);
+    if (emit_lines(v, emitted, final, 16 * row, rows, e)) return FAILED;
     emitted = final;
   }
   filter_row(v, v->rows - 1, 0);
-  emit_lines(v, emitted, v->height, 16 * (v->rows - 1), rgb, stride);
-  return OK;
+  return emit_lines(v, emitted, v->height, 16 * (v->rows - 1), rows, e);
 }
 
-int vp8_decode(const struct webp_chunk *chunk, uint8_t *rgb, size_t stride, error *e) {
+int vp8_decode(const struct webp_chunk *chunk, struct webp_rows *rows, error *e) {
   struct vp8 *v = allocate_zeroed(1, sizeof *v, e);
   if (!v) return FAILED;
   int status = vp8_read_header(v, chunk, e);
   if (status == OK) status = allocate_buffers(v, e);
-  if (status == OK) status = decode_rows(v, rgb, stride, e);
+  if (status == OK) status = webp_begin_rows(rows, e);
+  if (status == OK) status = decode_rows(v, rows, e);
   free(v->window);
   free(v->line);
   free(v->sums);

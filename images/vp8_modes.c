@@ -3,32 +3,18 @@
 
 #include "images/vp8_internal.h"
 
-/* Section 11.2: each pair holds where a 0 and a 1 lead: to another pair, or if not positive to minus a mode. */
-static const int submode_tree[2 * (VP8_SUBMODES - 1)] = {-VP8_B_DC_PRED,
-                                                         2,
-                                                         -VP8_B_TM_PRED,
-                                                         4,
-                                                         -VP8_B_VE_PRED,
-                                                         6,
-                                                         8,
-                                                         12,
-                                                         -VP8_B_HE_PRED,
-                                                         10,
-                                                         -VP8_B_RD_PRED,
-                                                         -VP8_B_VR_PRED,
-                                                         -VP8_B_LD_PRED,
-                                                         14,
-                                                         -VP8_B_VL_PRED,
-                                                         16,
-                                                         -VP8_B_HD_PRED,
-                                                         -VP8_B_HU_PRED};
-
-static uint8_t read_submode(struct vp8_bits *b, const uint8_t *probabilities) {
-  int i = 0;
-  do {
-    i = submode_tree[i + vp8_read_bit(b, probabilities[i / 2])];
-  } while (i > 0);
-  return (uint8_t)-i;
+/* The tree of section 11.2; p: the probabilities of its inner nodes. */
+static uint8_t read_submode(struct vp8_bits *b, const uint8_t *p) {
+  if (!vp8_read_bit(b, p[0])) return VP8_B_DC_PRED;
+  if (!vp8_read_bit(b, p[1])) return VP8_B_TM_PRED;
+  if (!vp8_read_bit(b, p[2])) return VP8_B_VE_PRED;
+  if (!vp8_read_bit(b, p[3])) {
+    if (!vp8_read_bit(b, p[4])) return VP8_B_HE_PRED;
+    return vp8_read_bit(b, p[5]) ? VP8_B_VR_PRED : VP8_B_RD_PRED;
+  }
+  if (!vp8_read_bit(b, p[6])) return VP8_B_LD_PRED;
+  if (!vp8_read_bit(b, p[7])) return VP8_B_VL_PRED;
+  return vp8_read_bit(b, p[8]) ? VP8_B_HU_PRED : VP8_B_HD_PRED;
 }
 
 static void read_submodes(struct vp8_bits *b, uint8_t *above, uint8_t *left, uint8_t submodes[VP8_LUMA_BLOCKS]) {

@@ -9,6 +9,7 @@
 enum { HEADER_SIZE = 5, SIGNATURE = 0x2f, ROWS_AT_ONCE = 16 };
 
 struct vp8l {
+  const struct webp_chunk *chunk;
   int width, height;
   struct vp8l_bits bits;
   struct vp8l_transform transforms[VP8L_TRANSFORMS];
@@ -67,48 +68,53 @@ static void to_rgb(const uint32_t *pixels, int width, uint8_t *rgb) {
   }
 }
 
-static int decode_rows(struct vp8l *v, uint8_t *rgb, size_t stride, error *e) {
+/* Before an error's message: where in the file it was met. */
+static int fail_at(const struct vp8l *v, error *e) {
+  size_t read = (size_t)(v->bits.next - v->chunk->bytes) - (size_t)v->bits.count / 8;
+  return fail_within(e, "VP8L data (from byte %zu), at byte %zu", v->chunk->position, v->chunk->position + read);
+}
+
+static int decode_rows(struct vp8l *v, struct webp_rows *rows, error *e) {
   uint32_t *row = allocate((size_t)v->width, sizeof *row, e);
   if (!row) return FAILED;
   int status = OK;
   for (int y = 0; y < v->height && status == OK; y++) {
     int end = y + ROWS_AT_ONCE < v->height ? y + ROWS_AT_ONCE : v->height;
-    if (y % ROWS_AT_ONCE == 0) status = vp8l_read_rows(&v->picture, &v->bits, end, e);
+    if (y % ROWS_AT_ONCE == 0 && vp8l_read_rows(&v->picture, &v->bits, end, e)) status = fail_at(v, e);
     if (status) break;
     size_t width = (size_t)v->picture.width;
     memcpy(row, v->picture.pixels + (size_t)y * width, width * sizeof *row);
     for (int i = v->transform_count - 1; i >= 0; i--) vp8l_undo_transform(&v->transforms[i], y, row);
-    to_rgb(row, v->width, rgb + (size_t)y * stride);
+    uint8_t *rgb = webp_begin_row(rows, y);
+    if (!rgb) continue;
+    to_rgb(row + rows->from, rows->to - rows->from, rgb);
+    status = webp_end_row(rows, e);
   }
   free(row);
   return status;
 }
 
-static int fail_at(const struct vp8l *v, const struct webp_chunk *chunk, error *e) {
-  size_t read = (size_t)(v->bits.next - chunk->bytes) - (size_t)(v->bits.count > 0 ? v->bits.count / 8 : 0);
-  return fail_within(e, "VP8L data (from byte %zu), at byte %zu", chunk->position, chunk->position + read);
-}
-
-int vp8l_decode(const struct webp_chunk *chunk, uint8_t *rgb, size_t stride, error *e) {
-  struct vp8l v = {0};
+int vp8l_decode(const struct webp_chunk *chunk, struct webp_rows *rows, error *e) {
+  struct vp8l v = {.chunk = chunk};
   bool has_alpha;
   if (vp8l_read_size(chunk, &v.width, &v.height, &has_alpha, e)) return FAILED;
   v.bits = vp8l_bits_open(chunk->bytes, chunk->padded_size);
   vp8l_read(&v.bits, 8);
   vp8l_read(&v.bits, 32);
   int status = open_picture(&v, e);
-  if (status == OK) status = decode_rows(&v, rgb, stride, e);
-  if (status) fail_at(&v, chunk, e);
+  if (status) fail_at(&v, e);
+  if (status == OK) status = webp_begin_rows(rows, e);
+  if (status == OK) status = decode_rows(&v, rows, e);
   close_picture(&v);
   return status;
 }
 
 int vp8l_check_alpha(const struct webp_chunk *chunk, size_t offset, int width, int height, error *e) {
-  struct vp8l v = {.width = width, .height = height};
+  struct vp8l v = {.chunk = chunk, .width = width, .height = height};
   v.bits = vp8l_bits_open(chunk->bytes + offset, chunk->size - offset);
   int status = open_picture(&v, e);
   if (status == OK) status = vp8l_read_rows(&v.picture, &v.bits, height, e);
-  if (status) fail_at(&v, chunk, e);
+  if (status) fail_at(&v, e);
   close_picture(&v);
   return status;
 }

@@ -223,18 +223,55 @@ static int check_alpha(const struct frame *frame, error *e) {
   return OK;
 }
 
+/* Rows of the canvas, [from, to), as far as they are wanted, all black. */
+static int put_black_rows(const struct webp_rows *rows, int from, int to, error *e) {
+  if (from < rows->part.y) from = rows->part.y;
+  if (to > rows->part.y + rows->part.height) to = rows->part.y + rows->part.height;
+  for (int y = from; y < to; y++) {
+    memset(rows->sink->room(rows->sink), 0, 3 * (size_t)rows->part.width);
+    if (rows->sink->row(rows->sink, e)) return FAILED;
+  }
+  return OK;
+}
+
+int webp_begin_rows(struct webp_rows *rows, error *e) {
+  rows->part = (struct rectangle){0, 0, rows->canvas_width, rows->canvas_height};
+  if (rows->sink->begin(rows->sink, rows->canvas_width, rows->canvas_height, &rows->part, e)) return FAILED;
+  int from = rows->part.x - rows->x, to = from + rows->part.width;
+  rows->from = from < 0 ? 0 : from < rows->width ? from : rows->width;
+  rows->to = to > rows->width ? rows->width : to > rows->from ? to : rows->from;
+  return put_black_rows(rows, 0, rows->y, e);
+}
+
+uint8_t *webp_begin_row(struct webp_rows *rows, int y) {
+  int line = rows->y + y - rows->part.y;
+  if (line < 0 || line >= rows->part.height) return NULL;
+  uint8_t *room = rows->sink->room(rows->sink);
+  if (rows->to - rows->from < rows->part.width) memset(room, 0, 3 * (size_t)rows->part.width);
+  return rows->from < rows->to ? room + 3 * (ptrdiff_t)(rows->x + rows->from - rows->part.x) : room;
+}
+
+int webp_end_row(struct webp_rows *rows, error *e) { return rows->sink->row(rows->sink, e); }
+
+int webp_stream(struct row_sink *sink, struct image *about, const uint8_t *bytes, size_t size,
+                const struct decode_options *options, error *e) {
+  struct webp webp;
+  if (read_container(&webp, bytes, size, e) || image_check_size(webp.width, webp.height, options, e)) return FAILED;
+  const struct frame *frame = &webp.first;
+  *about = (struct image){.width = (int)webp.width, .height = (int)webp.height, .mode = webp.mode};
+  struct webp_rows rows = {.sink = sink,
+                           .canvas_width = about->width,
+                           .canvas_height = about->height,
+                           .x = frame->x,
+                           .y = frame->y,
+                           .width = frame->width,
+                           .height = frame->height};
+  if (frame->alpha.bytes && check_alpha(frame, e)) return FAILED;
+  if ((frame->lossless ? vp8l_decode : vp8_decode)(&frame->image, &rows, e)) return FAILED;
+  return put_black_rows(&rows, frame->y + frame->height, about->height, e);
+}
+
 int webp_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options,
                 error *e) {
-  *image = (struct image){0};
-  struct webp webp;
-  if (read_container(&webp, bytes, size, e)) return FAILED;
-  const struct frame *frame = &webp.first;
-  if (image_allocate(image, webp.width, webp.height, options, e)) return FAILED;
-  image->mode = webp.mode;
-  size_t stride = 3 * (size_t)image->width;
-  uint8_t *rgb = image->rgb + (size_t)frame->y * stride + 3 * (size_t)frame->x;
-  int status = frame->lossless ? vp8l_decode(&frame->image, rgb, stride, e) : vp8_decode(&frame->image, rgb, stride, e);
-  if (status == OK && frame->alpha.bytes) status = check_alpha(frame, e);
-  if (status) image_free(image);
-  return status;
+  return image_collect(webp_stream, image, bytes, size, options, e);
 }
