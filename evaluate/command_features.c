@@ -72,6 +72,10 @@ static int read_options(const struct arguments *arguments, struct run *run, erro
 static int choose_samples(struct run *run, error *e) {
   run->indices = allocate(run->dataset.count, sizeof *run->indices, e);
   if (!run->indices) return FAILED;
+  for (size_t i = 0; i < run->dataset.count; i++) { /* only a csv can quote one */
+    if (!strchr(run->dataset.samples[i].path, '\n')) continue;
+    return fail(e, "%s: the path of image %zu holds a line break, so that paths.txt could not list it", run->data, i);
+  }
   for (size_t i = run->shard.index - 1; i < run->dataset.count; i += run->shard.count) run->indices[run->count++] = i;
   return OK;
 }
@@ -119,10 +123,10 @@ static void write_identity(struct json_writer *w, const struct run *run) {
   json_key(w, "decode"), decode_options_write(w, &run->decode);
   json_key(w, "data"), json_string(w, run->data);
   json_key(w, "data_sha256"), json_string(w, data);
-  json_key(w, "images"), json_integer(w, (int64_t)run->count);
-  json_key(w, "paths_sha256"), json_string(w, paths);
   json_key(w, "shard"), json_integer(w, (int64_t)run->shard.index);
   json_key(w, "shards"), json_integer(w, (int64_t)run->shard.count);
+  json_key(w, "images"), json_integer(w, (int64_t)run->count);
+  json_key(w, "paths_sha256"), json_string(w, paths);
 }
 
 static size_t width(const struct run *run) {

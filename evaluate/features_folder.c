@@ -183,6 +183,11 @@ void features_folder_finish(struct features_folder *folder) {
   remove_partial(folder);
 }
 
+void features_folder_abandon(struct features_folder *folder) {
+  remove_partial(folder);
+  rmdir(folder->path);
+}
+
 void features_folder_close(struct features_folder *folder) {
   if (folder->lock >= 0) close(folder->lock);
   free(folder->path);

@@ -29,6 +29,8 @@ struct features_folder {
 int features_folder_open(struct features_folder *folder, const char *path, error *e);
 /* The results are whole: make the names durable, then remove partial/ with the work files in it. */
 void features_folder_finish(struct features_folder *folder);
+/* Nothing of the work is worth continuing: partial/ goes, and the folder itself when it is empty. */
+void features_folder_abandon(struct features_folder *folder);
 /* Unlock. Without features_folder_finish() partial/ stays. */
 void features_folder_close(struct features_folder *folder);
 

@@ -191,17 +191,13 @@ static void drain(int descriptors[2], char *texts[2]) {
   for (int i = 0; i < 2; i++) texts[i][used[i]] = 0;
 }
 
-struct run run_backbones(const char *const *arguments) {
+/* A child that runs the program with these descriptors as its standard output and error. */
+static pid_t spawn(const char *const *arguments, int out, int err) {
   const char *argv[64] = {program};
   int argc = 1;
   while (arguments[argc - 1] && argc < 63) {
     argv[argc] = arguments[argc - 1];
     argc++;
-  }
-  int out[2], err[2];
-  if (pipe(out) || pipe(err)) {
-    perror("pipe");
-    exit(1);
   }
   fflush(stdout);
   pid_t child = fork();
@@ -212,13 +208,28 @@ struct run run_backbones(const char *const *arguments) {
   if (child == 0) {
     int nothing = open("/dev/null", O_RDONLY);
     dup2(nothing, 0);
-    dup2(out[1], 1);
-    dup2(err[1], 2);
-    close(out[0]);
-    close(err[0]);
+    dup2(out, 1);
+    dup2(err, 2);
     execv(program, (char *const *)(uintptr_t)argv);
     _exit(127);
   }
+  return child;
+}
+
+int start_backbones(const char *const *arguments) {
+  int nothing = open("/dev/null", O_WRONLY | O_CLOEXEC);
+  pid_t child = spawn(arguments, nothing, nothing);
+  close(nothing);
+  return child;
+}
+
+struct run run_backbones(const char *const *arguments) {
+  int out[2], err[2];
+  if (pipe2(out, O_CLOEXEC) || pipe2(err, O_CLOEXEC)) {
+    perror("pipe");
+    exit(1);
+  }
+  pid_t child = spawn(arguments, out[1], err[1]);
   close(out[1]);
   close(err[1]);
   char *texts[2];

@@ -70,6 +70,8 @@ struct run {
   char *out, *err; /* valid until the test ends */
 };
 struct run run_backbones(const char *const *arguments);
+/* Start it without waiting, its output thrown away; the process id, to kill() and waitpid(). */
+int start_backbones(const char *const *arguments);
 #define RUN(...) run_backbones((const char *const[]){__VA_ARGS__, NULL})
 
 #endif

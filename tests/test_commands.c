@@ -6,23 +6,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/folders.h"
 #include "tests/harness.h"
 #include "weights-tools/json.h"
 
 #define WEIGHTS "seeded:resnet8_cifar"
-
-/* A fresh copy of a path: path_join()'s buffers are few. */
-static char *path_in(const char *folder, const char *name) { return strdup(path_join(folder, name)); }
-
-static bool exists(const char *folder, const char *name) { return access(path_join(folder, name), F_OK) == 0; }
-
-/* Draw a small set; FOLDER/photos/train and /test. */
-static char *draw(void) {
-  char *photos = path_in(test_folder(), "photos");
-  struct run run = RUN("demo-data", photos, "--per-class", "4", "--size", "32", "--quiet");
-  CHECK_MSG(run.exit_code == 0, "%s", run.err);
-  return photos;
-}
 
 static double number_of(const char *json, const char *key) {
   struct json_document document;
@@ -35,8 +23,8 @@ static double number_of(const char *json, const char *key) {
 }
 
 TEST(commands_and_help) {
-  static const char *const commands[] = {"convert", "inspect", "features", "classify", "probe",
-                                         "pixels",  "bench",   "profile",  "demo-data"};
+  static const char *const commands[] = {"convert", "inspect", "features", "merge",   "classify",
+                                         "probe",   "pixels",  "bench",    "profile", "demo-data"};
   struct run run = RUN("help");
   CHECK(run.exit_code == 0);
   for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
@@ -76,7 +64,7 @@ TEST(wrong_usage_exits_with_2) {
 }
 
 TEST(features_are_the_same_bits_for_threads_batch_and_order) {
-  char *photos = draw(), *train = path_in(photos, "train"), *first = path_in(test_folder(), "a");
+  char *photos = draw_photos("4"), *train = path_in(photos, "train"), *first = path_in(test_folder(), "a");
   struct run run = RUN("features", "-w", WEIGHTS, "-d", train, "-o", first, "--threads", "1", "--batch", "1");
   REQUIRE(run.exit_code == 0);
   CHECK_CONTAINS(run.out, "40 x 64 features of resnet8_cifar");
@@ -129,7 +117,7 @@ TEST(features_are_the_same_bits_for_threads_batch_and_order) {
 }
 
 TEST(one_bad_photo_does_not_lose_the_others) {
-  char *photos = draw(), *train = path_in(photos, "train"), *out = path_in(test_folder(), "out");
+  char *photos = draw_photos("4"), *train = path_in(photos, "train"), *out = path_in(test_folder(), "out");
   /* The first class folder gets a file that is no picture, one that is cut off, and an empty one. */
   struct run listing = RUN("features", "-w", WEIGHTS, "-d", train, "-o", out, "--quiet");
   REQUIRE(listing.exit_code == 0);
@@ -198,7 +186,7 @@ TEST(data_that_cannot_be_read_is_an_error) {
 }
 
 TEST(an_output_folder_is_never_overwritten) {
-  char *photos = draw(), *train = path_in(photos, "train"), *out = path_in(test_folder(), "out");
+  char *photos = draw_photos("4"), *train = path_in(photos, "train"), *out = path_in(test_folder(), "out");
   REQUIRE(RUN("features", "-w", WEIGHTS, "-d", train, "-o", out, "--quiet").exit_code == 0);
   struct run run = RUN("features", "-w", WEIGHTS, "-d", train, "-o", out, "--quiet");
   CHECK(run.exit_code == 1);
@@ -212,62 +200,8 @@ TEST(an_output_folder_is_never_overwritten) {
   free(photos);
 }
 
-TEST(an_interrupted_run_resumes_to_the_same_bytes) {
-  char *photos = draw(), *train = path_in(photos, "train"), *whole = path_in(test_folder(), "whole");
-  char *out = path_in(test_folder(), "out");
-  REQUIRE(RUN("features", "-w", WEIGHTS, "-d", train, "-o", whole, "--quiet").exit_code == 0);
-  /* A file size limit stands in for a full disk: 20 rows of 256 bytes fit. */
-  struct rlimit before, small = {5 * 1024, RLIM_INFINITY};
-  getrlimit(RLIMIT_FSIZE, &before);
-  small.rlim_max = before.rlim_max;
-  setrlimit(RLIMIT_FSIZE, &small);
-  struct run run = RUN("features", "-w", WEIGHTS, "-d", train, "-o", out, "--quiet", "--batch", "3", "--threads", "2");
-  setrlimit(RLIMIT_FSIZE, &before);
-  CHECK(run.exit_code == 1);
-  CHECK_CONTAINS(run.err, "backbones: ");
-  CHECK(!exists(out, "features.npy") && !exists(out, "meta.json") && exists(out, "partial"));
-  run = RUN("features", "-w", WEIGHTS, "-d", train, "-o", out, "--quiet");
-  CHECK(run.exit_code == 1);
-  CHECK_CONTAINS(run.err, "--resume continues it");
-  run = RUN("features", "-w", "seeded:resnet14_cifar", "-d", train, "-o", out, "--quiet", "--resume");
-  CHECK(run.exit_code == 1);
-  CHECK_CONTAINS(run.err, "cannot be continued");
-  run = RUN("features", "-w", WEIGHTS, "-d", train, "-o", out, "--quiet", "--resume");
-  CHECK_MSG(run.exit_code == 0, "%s", run.err);
-  CHECK_CONTAINS(run.err, "continuing after ");
-  static const char *const files[] = {"features.npy", "labels.npy", "paths.txt", "classes.txt", "meta.json"};
-  for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
-    size_t a = 0, b = 1;
-    char *x = read_file(path_join(whole, files[i]), &a), *y = read_file(path_join(out, files[i]), &b);
-    CHECK_MSG(x && y && a == b && !memcmp(x, y, a), "%s differs", files[i]);
-    free(x);
-    free(y);
-  }
-  free(out);
-  free(whole);
-  free(train);
-  free(photos);
-}
-
-TEST(shards_cover_the_set) {
-  char *photos = draw(), *train = path_in(photos, "train");
-  double n = 0;
-  static const char *const shards[] = {"1/3", "2/3", "3/3"};
-  for (int i = 0; i < 3; i++) {
-    char name[8] = {'s', (char)('0' + i), 0};
-    char *out = path_in(test_folder(), name);
-    struct run run = RUN("features", "-w", WEIGHTS, "-d", train, "-o", out, "--quiet", "--json", "--shard", shards[i]);
-    CHECK(run.exit_code == 0);
-    n += number_of(run.out, "n");
-    free(out);
-  }
-  CHECK(n == 40);
-  free(train);
-  free(photos);
-}
-
 TEST(probe_from_photos_to_accuracy) {
-  char *photos = draw(), *train = path_in(photos, "train"), *test = path_in(photos, "test");
+  char *photos = draw_photos("4"), *train = path_in(photos, "train"), *test = path_in(photos, "test");
   char *a = path_in(test_folder(), "a"), *b = path_in(test_folder(), "b"), *c = path_in(test_folder(), "c");
   REQUIRE(RUN("features", "-w", WEIGHTS, "-d", train, "-o", a, "--quiet").exit_code == 0);
   REQUIRE(RUN("features", "-w", WEIGHTS, "-d", test, "-o", b, "--quiet").exit_code == 0);
@@ -296,7 +230,7 @@ TEST(probe_from_photos_to_accuracy) {
 }
 
 TEST(classify_images_and_data) {
-  char *photos = draw(), *test = path_in(photos, "test");
+  char *photos = draw_photos("4"), *test = path_in(photos, "test");
   struct run run = RUN("classify", "-w", WEIGHTS, "--data", test, "--json", "--quiet");
   CHECK_MSG(run.exit_code == 0, "%s", run.err);
   CHECK(number_of(run.out, "n") == 20 && number_of(run.out, "top5") >= number_of(run.out, "top1"));
