@@ -159,6 +159,23 @@ void feature_set_close(struct feature_set *set) {
   *set = (struct feature_set){0};
 }
 
+int feature_set_check_classes(const struct feature_set *train, error *e) {
+  if (train->classes < 2) {
+    return fail(e, "%s: holds one class only: a classifier needs two or more", train->folder);
+  }
+  bool *seen = allocate_zeroed((size_t)train->classes, sizeof *seen, e);
+  if (!seen) return FAILED;
+  int status = OK;
+  for (size_t i = 0; i < train->n; i++) seen[train->labels[i]] = true;
+  for (int k = 0; status == OK && k < train->classes; k++) {
+    if (seen[k]) continue;
+    status = train->names ? fail(e, "%s: the class %s has no row to learn from", train->folder, train->names[k])
+                          : fail(e, "%s: the class %d has no row to learn from", train->folder, k);
+  }
+  free(seen);
+  return status;
+}
+
 int feature_sets_match(const struct feature_set *train, const struct feature_set *other, error *e) {
   if (train->d != other->d) {
     return fail(e, "%s has features of width %zu, %s of width %zu: they come from different backbones", train->folder,

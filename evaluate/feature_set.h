@@ -22,6 +22,8 @@ struct feature_set {
  * finite; each message names the file and the place. */
 int feature_set_open(struct feature_set *set, const char *folder, error *e);
 void feature_set_close(struct feature_set *set);
+/* A set to learn classes from has two or more, each with a row; else the message names the one that is empty. */
+int feature_set_check_classes(const struct feature_set *train, error *e);
 /* Both sets have the same width, the same classes and, as far as is known, come from the same backbone; else the
  * message says what differs. */
 int feature_sets_match(const struct feature_set *train, const struct feature_set *other, error *e);

@@ -241,3 +241,34 @@ int option_reals(const struct arguments *arguments, const char *name, double low
   *count = items;
   return OK;
 }
+
+static int by_size(const void *a, const void *b) {
+  size_t x = *(const size_t *)a, y = *(const size_t *)b;
+  return (x > y) - (x < y);
+}
+
+int option_counts(const struct arguments *arguments, const char *name, size_t low, size_t high, size_t **values,
+                  size_t *count, error *e) {
+  *values = NULL;
+  double *numbers;
+  int status = option_reals(arguments, name, (double)low, (double)high, &numbers, count, e);
+  if (status != OK || *count == 0) return status;
+  size_t *list = allocate(*count, sizeof *list, e), distinct = 0;
+  if (!list) status = FAILED;
+  for (size_t i = 0; status == OK && i < *count; i++) {
+    list[i] = (size_t)numbers[i];
+    if ((double)list[i] != numbers[i]) status = usage_error(e, "%s %g: is not a whole number", name, numbers[i]);
+  }
+  free(numbers);
+  if (status != OK) {
+    free(list);
+    return status;
+  }
+  qsort(list, *count, sizeof *list, by_size);
+  for (size_t i = 0; i < *count; i++) {
+    if (i == 0 || list[i] != list[distinct - 1]) list[distinct++] = list[i];
+  }
+  *values = list;
+  *count = distinct;
+  return OK;
+}

@@ -51,5 +51,8 @@ int option_real(const struct arguments *arguments, const char *name, double low,
 /* A comma-separated list of numbers; *count is 0 when the option was not given; free(*values). */
 int option_reals(const struct arguments *arguments, const char *name, double low, double high, double **values,
                  size_t *count, error *e);
+/* A list of whole numbers within [low, high], at most 2^53: each once, in rising order; free(*values). */
+int option_counts(const struct arguments *arguments, const char *name, size_t low, size_t high, size_t **values,
+                  size_t *count, error *e);
 
 #endif

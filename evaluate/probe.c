@@ -119,23 +119,6 @@ static int choose(struct probe_result *result, const struct logistic_data *fit, 
   return status;
 }
 
-static int check_classes(const struct feature_set *train, error *e) {
-  if (train->classes < 2) {
-    return fail(e, "%s: holds one class only: a classifier needs two or more", train->folder);
-  }
-  bool *seen = allocate_zeroed((size_t)train->classes, sizeof *seen, e);
-  if (!seen) return FAILED;
-  int status = OK;
-  for (size_t i = 0; i < train->n; i++) seen[train->labels[i]] = true;
-  for (int k = 0; status == OK && k < train->classes; k++) {
-    if (seen[k]) continue;
-    status = train->names ? fail(e, "%s: the class %s has no row to learn from", train->folder, train->names[k])
-                          : fail(e, "%s: the class %d has no row to learn from", train->folder, k);
-  }
-  free(seen);
-  return status;
-}
-
 static int choose_C(struct probe_result *result, const struct feature_set *train, const struct feature_set *val,
                     const struct probe_options *options, struct threads *pool, error *e) {
   result->C = options->C[0];
@@ -163,7 +146,7 @@ int probe_run(struct probe_result *result, const struct feature_set *train, cons
   for (size_t i = 0; i < options->C_count; i++) {
     if (!(options->C[i] > 0)) return usage_error(e, "C must be a positive number");
   }
-  int status = check_classes(train, e);
+  int status = feature_set_check_classes(train, e);
   if (status == OK) status = feature_sets_match(train, test, e);
   if (status == OK && val) status = feature_sets_match(train, val, e);
   if (status == OK) status = choose_C(result, train, val, options, pool, e);
