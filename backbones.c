@@ -7,26 +7,15 @@
 
 #include "evaluate/options.h"
 
-<<<<<<< Updated upstream
 extern const struct command command_convert, command_inspect;                                 /* weights-tools/ */
 extern const struct command command_features, command_merge, command_classify, command_probe; /* evaluate/ */
+extern const struct command command_knn;                                                      /* evaluate/ */
 extern const struct command command_bench, command_profile;                                   /* bench/ */
 extern const struct command command_pixels, command_demo_data;                                /* evaluate/ */
 
 static const struct command *const commands[] = {
-    &command_convert, &command_inspect, &command_features, &command_merge,   &command_classify,
-    &command_probe,   &command_pixels,  &command_bench,    &command_profile, &command_demo_data,
-=======
-extern const struct command command_convert, command_inspect;                  /* weights-tools/ */
-extern const struct command command_features, command_classify, command_probe; /* evaluate/ */
-extern const struct command command_knn;                                       /* evaluate/ */
-extern const struct command command_bench, command_profile;                    /* bench/ */
-extern const struct command command_pixels, command_demo_data;                 /* evaluate/ */
-
-static const struct command *const commands[] = {
-    &command_convert, &command_inspect, &command_features, &command_classify, &command_probe,
-    &command_knn,     &command_pixels,  &command_bench,    &command_profile,  &command_demo_data,
->>>>>>> Stashed changes
+    &command_convert, &command_inspect, &command_features, &command_merge,   &command_classify,  &command_probe,
+    &command_knn,     &command_pixels,  &command_bench,    &command_profile, &command_demo_data,
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
