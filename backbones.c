@@ -7,16 +7,27 @@
 
 #include "evaluate/options.h"
 
-extern const struct command command_convert, command_inspect;                                 /* weights-tools/ */
-extern const struct command command_features, command_merge, command_classify, command_probe; /* evaluate/ */
-extern const struct command command_knn;                                                      /* evaluate/ */
-extern const struct command command_bench, command_profile;                                   /* bench/ */
-extern const struct command command_pixels, command_demo_data;                                /* evaluate/ */
+/* One line a command, in the order of the overview: NAME is command_NAME of a file command_NAME.c. */
+#define EVERY_COMMAND(X) \
+  X(convert)             \
+  X(inspect)             \
+  X(features)            \
+  X(merge)               \
+  X(classify)            \
+  X(probe)               \
+  X(knn)                 \
+  X(calibrate)           \
+  X(shift)               \
+  X(zeroshot)            \
+  X(pixels)              \
+  X(bench)               \
+  X(profile)             \
+  X(demo_data)
 
-static const struct command *const commands[] = {
-    &command_convert, &command_inspect, &command_features, &command_merge,   &command_classify,  &command_probe,
-    &command_knn,     &command_pixels,  &command_bench,    &command_profile, &command_demo_data,
-};
+#define DECLARE(name) extern const struct command command_##name;
+EVERY_COMMAND(DECLARE)
+#define ADDRESS(name) &command_##name,
+static const struct command *const commands[] = {EVERY_COMMAND(ADDRESS)};
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
 static const struct command *find_command(const char *name) {

@@ -7,7 +7,7 @@
 #include "evaluate/sample_paths.h"
 #include "tests/harness.h"
 
-static char *names[] = {"cat", "big, \"wild\" cat", "dog"};
+static char cat[] = "cat", wild_cat[] = "big, \"wild\" cat", dog[] = "dog", *names[] = {cat, wild_cat, dog};
 static int labels[] = {0, 1, 1, 0};
 static const int choices[] = {0, 1, 2, 2};
 static const double confidences[] = {1, 0.5, 1.0 / 3, 1e-9}, margins[] = {0, 0.25, -1, 2};

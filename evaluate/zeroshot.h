@@ -1,0 +1,18 @@
+/* Classification by embeddings of the classes' names, without training (Radford et al. 2021). */
+#ifndef EVALUATE_ZEROSHOT_H
+#define EVALUATE_ZEROSHOT_H
+
+#include "evaluate/feature_set.h"
+#include "evaluate/metrics.h"
+#include "kernels/threads.h"
+
+/* CLIP's learned scale of the cosine similarities. */
+#define ZEROSHOT_SCALE 100.0
+
+/* embeddings: [classes, d], one of each class of the set, in its order; both sides are scaled to length 1 in double.
+ * Scores are scale * cosine similarity. choices: [n], confidences: [n]; both may be NULL. FAILED for an embedding of
+ * length 0 or that is not finite. */
+int zeroshot_run(struct metrics *metrics, const struct feature_set *set, const float *embeddings, int classes,
+                 double scale, struct threads *pool, int *choices, double *confidences, error *e);
+
+#endif
