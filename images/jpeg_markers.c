@@ -227,7 +227,7 @@ static int read_segment(struct jpeg *j, int marker, enum jpeg_event *event, erro
     if (marker >= APP0) *event = JPEG_TRUNCATED;
     return jpeg_truncated(j, e);
   }
-  if (length < 2 && (marker == DQT || marker == DHT))
+  if (length < 2 && (marker == DQT || marker == DHT || marker == DAC))
     return fail(e, "byte %zu: a table without a length", jpeg_position(in));
   if (length < 2) length = 2; /* what libjpeg makes of it, and headers fail as too short */
   struct segment s = {in->next + 2, length - 2, jpeg_position(in) + 2};
