@@ -16,6 +16,7 @@
   X(classify)            \
   X(probe)               \
   X(knn)                 \
+  X(retrieve)            \
   X(calibrate)           \
   X(shift)               \
   X(zeroshot)            \

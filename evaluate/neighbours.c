@@ -9,24 +9,8 @@
 
 enum { QUERY_BYTES = 128 << 20 /* of a block of queries: their rows and their best */ };
 
-/* ---- keys ---------------------------------------------------------------------------------------------------------
+/* ---- sorting ------------------------------------------------------------------------------------------------------
  */
-
-uint64_t neighbour_key(float score, uint32_t index) {
-  score += 0.0F; /* -0 becomes 0 */
-  uint32_t bits;
-  memcpy(&bits, &score, sizeof bits);
-  bits = bits >> 31 ? ~bits : bits | 0x80000000U; /* as unsigned numbers in the order of the floats */
-  return (uint64_t)bits << 32 | (UINT32_MAX - index);
-}
-
-static struct neighbour neighbour_of(uint64_t key) {
-  uint32_t bits = (uint32_t)(key >> 32);
-  struct neighbour neighbour = {.index = UINT32_MAX - (uint32_t)key};
-  bits = bits >> 31 ? bits & 0x7FFFFFFFU : ~bits;
-  memcpy(&neighbour.score, &bits, sizeof bits);
-  return neighbour;
-}
 
 /* Put `key` where it belongs below the hole at `at` of a heap with the smallest key on top. */
 static void sift_down(uint64_t *keys, size_t n, size_t at, uint64_t key) {

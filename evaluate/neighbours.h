@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "kernels/threads.h"
 
@@ -29,7 +30,20 @@ int neighbours_find(struct neighbour *nearest, const struct neighbours_search *s
  */
 
 /* An order of (score, index) as one number: the larger comes first. Both zeros are the same score. */
-uint64_t neighbour_key(float score, uint32_t index);
+static inline uint64_t neighbour_key(float score, uint32_t index) {
+  score += 0.0F; /* -0 becomes 0 */
+  uint32_t bits;
+  memcpy(&bits, &score, sizeof bits);
+  bits = bits >> 31 ? ~bits : bits | 0x80000000U; /* as unsigned numbers in the order of the floats */
+  return (uint64_t)bits << 32 | (UINT32_MAX - index);
+}
+static inline struct neighbour neighbour_of(uint64_t key) {
+  uint32_t bits = (uint32_t)(key >> 32);
+  struct neighbour neighbour = {.index = UINT32_MAX - (uint32_t)key};
+  bits = bits >> 31 ? bits & 0x7FFFFFFFU : ~bits;
+  memcpy(&neighbour.score, &bits, sizeof bits);
+  return neighbour;
+}
 
 /* The `most` largest keys of what was offered, and some that are not refused yet. */
 #define NEAREST_ROOM(most) (2 * (most))
