@@ -199,20 +199,6 @@ static int read_headers(struct bmp *bmp, error *e) {
 
 /* ---- pixels -------------------------------------------------------------------------------------------------- */
 
-static void expand_indices(const struct bmp *bmp, const uint8_t *in, uint8_t *rgb) {
-  size_t n = (size_t)bmp->width;
-  if (bmp->layout.bits == 8) {
-    palette_expand(&bmp->palette, in, n, rgb);
-    return;
-  }
-  uint8_t indices[256];
-  for (size_t x = 0, part; x < n; x += part) {
-    part = n - x < sizeof indices ? n - x : sizeof indices;
-    unpack_indices(in + x * (size_t)bmp->layout.bits / 8, bmp->layout.bits, part, indices);
-    palette_expand(&bmp->palette, indices, part, rgb + 3 * x);
-  }
-}
-
 static void expand_16(const struct bmp *bmp, const uint8_t *in, uint8_t *rgb) {
   uint32_t green_bits = (uint32_t)bmp->layout.green, most_green = (1U << green_bits) - 1;
   for (int64_t x = 0; x < bmp->width; x++, in += 2, rgb += 3) {
@@ -256,7 +242,7 @@ static int decode_rows(struct bmp *bmp, struct image *image, const struct decode
     const uint8_t *in = bmp->bytes + bmp->data + (size_t)i * stride;
     uint8_t *rgb = row_of(bmp, image, i);
     if (bmp->layout.bits <= 8) {
-      expand_indices(bmp, in, rgb);
+      palette_expand_packed(&bmp->palette, in, bmp->layout.bits, (size_t)bmp->width, rgb);
     } else if (bmp->layout.bits == 16) {
       expand_16(bmp, in, rgb);
     } else {

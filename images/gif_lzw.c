@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "images/lzw.h"
+
 enum { TABLE = 4096, MOST_CODE_BITS = 12, MOST_LITERAL_BITS = 12 };
 /* Pillow reads files in pieces of this size; an end code ends the piece at hand. */
 enum { PIECE = 65536 };
@@ -60,15 +62,6 @@ struct table {
   uint16_t length[TABLE + 3];
 };
 
-/* Copy `length` indices to `out`, and up to 7 bytes more; the two may overlap, as in a run. */
-static void copy_string(uint8_t *out, const uint8_t *from, size_t length) {
-  if (out - from >= 8) {
-    for (size_t i = 0; i < length; i += 8) memcpy(out + i, from + i, 8);
-  } else {
-    for (size_t i = 0; i < length; i++) out[i] = from[i];
-  }
-}
-
 static int damaged(const struct stream *s, int code, error *e) {
   return fail(e, "damaged image data: code %d before byte %zu is not in the table", code, s->at);
 }
@@ -116,7 +109,7 @@ int gif_lzw_decode(const uint8_t *bytes, size_t size, size_t from, int literal_b
       *out = (uint8_t)code;
     } else {
       last_length = table.length[code];
-      copy_string(out, table.string[code], last_length);
+      lzw_copy(out, table.string[code], last_length);
     }
     last = out;
     out += last_length;

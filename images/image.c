@@ -8,6 +8,7 @@
 
 #include "images/bmp.h"
 #include "images/exif.h"
+#include "images/tiff_ifd.h"
 #include "kernels/memory.h"
 
 int image_check_size(int64_t width, int64_t height, const struct decode_options *options, error *e) {
@@ -86,7 +87,7 @@ int image_collect(image_streamer *stream, struct image *image, const uint8_t *by
   return status;
 }
 
-#define DECODED_FORMATS "JPEG, PNG, GIF, WebP, BMP, PNM"
+#define DECODED_FORMATS "JPEG, PNG, GIF, WebP, BMP, TIFF, PNM"
 
 /* The name of a known format that is not decoded here, or NULL. */
 static const char *unsupported_format(const uint8_t *bytes, size_t size) {
@@ -94,10 +95,6 @@ static const char *unsupported_format(const uint8_t *bytes, size_t size) {
     const char *magic, *name;
     size_t length, offset;
   } others[] = {
-      {"II*\0", "TIFF", 4, 0},
-      {"MM\0*", "TIFF", 4, 0},
-      {"II+\0", "BigTIFF", 4, 0},
-      {"MM\0+", "BigTIFF", 4, 0},
       {"ftypavif", "AVIF", 8, 4},
       {"ftypavis", "AVIF", 8, 4},
       {"ftyphei", "HEIC", 7, 4},
@@ -167,6 +164,7 @@ static const struct format formats[] = {
     {.name = "BMP", .matches = is_bmp, .decode = bmp_decode},
     {.name = "DIB", .matches = dib_matches, .decode = dib_decode},
     {.name = "WEBP", .matches = is_webp, .stream = webp_stream},
+    {.name = "TIFF", .matches = tiff_matches, .decode = tiff_decode},
     {.name = "PPM", .matches = is_pnm, .decode = pnm_decode},
     {.name = "JPEG", .matches = holds_jpeg, .stream = jpeg_stream}, /* behind junk: after all others */
 };

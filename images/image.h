@@ -41,6 +41,7 @@ int gif_decode(struct image *image, const uint8_t *bytes, size_t size, const str
 int bmp_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options, error *e);
 int dib_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options, error *e);
 int webp_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options, error *e);
+int tiff_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options, error *e);
 int pnm_decode(struct image *image, const uint8_t *bytes, size_t size, const struct decode_options *options, error *e);
 
 struct rectangle {

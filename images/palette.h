@@ -12,8 +12,8 @@ struct palette {
 
 /* rgb[3n] <- the colours of n indices. Writes nothing beyond. */
 void palette_expand(const struct palette *palette, const uint8_t *indices, size_t n, uint8_t *rgb);
-/* indices[n] <- n fields of 1, 2 or 4 bits, the most significant first. */
-void unpack_indices(const uint8_t *packed, int bits, size_t n, uint8_t *indices);
+/* The same of indices of 1, 2, 4 or 8 bits, the most significant bits of a byte first. */
+void palette_expand_packed(const struct palette *palette, const uint8_t *packed, int bits, size_t n, uint8_t *rgb);
 /* index i is gray of level i */
 void palette_set_gray(struct palette *palette);
 

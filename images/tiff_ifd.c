@@ -20,21 +20,26 @@ static uint64_t read_word(const struct tiff_directory *d, const uint8_t *p) {
   return d->big ? read_64(d, p) : read_32(d, p);
 }
 
-bool tiff_read_header(struct tiff_header *header, const uint8_t *bytes, size_t size) {
-  /* The last two have the version in the other byte order: Pillow opens them. */
-  static const uint8_t magics[][4] = {{'I', 'I', 42, 0}, {'M', 'M', 0, 42}, {'I', 'I', 43, 0},
-                                      {'M', 'M', 0, 43}, {'I', 'I', 0, 42}, {'M', 'M', 42, 0}};
-  if (size < 8) return false;
-  for (int i = 0; i < 6; i++) {
-    if (memcmp(bytes, magics[i], 4) != 0) continue;
-    /* Pillow looks for the 43 in the third byte only. */
-    *header = (struct tiff_header){.big_endian = bytes[0] == 'M', .big = bytes[2] == 43};
-    if (header->big && size < 16) return false;
-    struct tiff_directory d = {.big_endian = header->big_endian, .big = header->big};
-    header->directory = read_word(&d, bytes + (header->big ? 8 : 4));
-    return true;
+/* The last two have the version in the other byte order: Pillow opens them. */
+static const uint8_t magics[][4] = {{'I', 'I', 42, 0}, {'M', 'M', 0, 42}, {'I', 'I', 43, 0},
+                                    {'M', 'M', 0, 43}, {'I', 'I', 0, 42}, {'M', 'M', 42, 0}};
+
+bool tiff_matches(const uint8_t *bytes, size_t size) {
+  for (size_t i = 0; size >= 4 && i < sizeof magics / sizeof *magics; i++) {
+    if (memcmp(bytes, magics[i], 4) == 0) return true;
   }
   return false;
+}
+
+bool tiff_read_header(struct tiff_header *header, const uint8_t *bytes, size_t size) {
+  if (size < 8 || !tiff_matches(bytes, size)) return false;
+  /* Pillow looks for the 43 in the third byte only. */
+  *header = (struct tiff_header){.big_endian = bytes[0] == 'M', .big = bytes[2] == 43};
+  header->odd_version = (bytes[0] == 'M') != (bytes[2] == 0);
+  if (header->big && size < 16) return false;
+  struct tiff_directory d = {.big_endian = header->big_endian, .big = header->big};
+  header->directory = read_word(&d, bytes + (header->big ? 8 : 4));
+  return true;
 }
 
 /* ---- entries ------------------------------------------------------------------------------------------------- */
@@ -69,13 +74,38 @@ struct tiff_directory tiff_open_directory(const struct tiff_header *header, cons
   struct tiff_directory d = {.bytes = bytes, .size = size, .big_endian = header->big_endian, .big = header->big};
   size_t word = d.big ? 8 : 2;
   if (offset > size || size - offset < word) return d;
-  uint64_t entries = d.big ? read_64(&d, bytes + offset) : read_16(&d, bytes + offset);
+  d.declared = d.big ? read_64(&d, bytes + offset) : read_16(&d, bytes + offset);
   d.entries = bytes + offset + word;
-  uint64_t room = (size - offset - word) / entry_size(&d);
-  if (entries > room) entries = room;
+  size_t room = (size - (size_t)offset - word) / entry_size(&d);
+  d.all = d.declared < room ? (size_t)d.declared : room;
   struct tiff_field field;
-  while (d.count < entries && read_entry(&d, d.count, &field)) d.count++;
+  while (d.count < d.all && read_entry(&d, d.count, &field)) d.count++;
   return d;
+}
+
+int tiff_open_strictly(struct tiff_directory *strict, const struct tiff_directory *directory, error *e) {
+  enum { MOST_ENTRIES = 4096 };
+  /* Tags of one value, then of several. */
+  static const int single[] = {256, 257, 259, 277, 278, 284, 322, 323}, several[] = {258, 273, 279, 324, 325, 338, 339};
+  *strict = *directory;
+  strict->count = strict->all;
+  if (directory->all < directory->declared || directory->declared > MOST_ENTRIES) {
+    return fail(e, "the directory at byte %zu is cut: %zu of %llu entries",
+                (size_t)(directory->entries - directory->bytes), directory->all,
+                (unsigned long long)directory->declared);
+  }
+  for (size_t i = 0; i < strict->count; i++) {
+    int tag = (int)read_16(strict, strict->entries + i * entry_size(strict));
+    struct tiff_field field;
+    bool whole = read_entry(strict, i, &field);
+    for (size_t k = 0; k < sizeof single / sizeof *single; k++) {
+      if (tag == single[k] && (!whole || field.count != 1)) return fail(e, "tag %d has not one value", tag);
+    }
+    for (size_t k = 0; k < sizeof several / sizeof *several && !whole; k++) {
+      if (tag == several[k]) return fail(e, "the values of tag %d lie outside of the file", tag);
+    }
+  }
+  return OK;
 }
 
 bool tiff_find(const struct tiff_directory *d, int tag, struct tiff_field *field) {
