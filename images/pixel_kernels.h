@@ -44,9 +44,13 @@ struct pixel_kernels {
   /* `near` weighs three times as much as `far`; lower: the result is the lower of two lines, which rounds up. */
   void (*double_height)(const uint8_t *near, const uint8_t *far, int n, int lower, uint8_t *out); /* n samples */
   void (*double_both)(const uint8_t *near, const uint8_t *far, int n, uint8_t *out);              /* 2 n samples */
+  /* The same as libwebp rounds: halves always up. */
+  void (*vp8_upsample)(const uint8_t *near, const uint8_t *far, int n, uint8_t *out);
 
   /* JFIF's colours to n pixels of three bytes. PIXEL_SLACK bytes beyond y, cb and cr may be read. */
   void (*ycc_to_rgb)(const uint8_t *y, const uint8_t *cb, const uint8_t *cr, int n, uint8_t *rgb);
+  /* The same for VP8's, whose luma is 16..235, as libwebp computes them. */
+  void (*vp8_to_rgb)(const uint8_t *y, const uint8_t *u, const uint8_t *v, int n, uint8_t *rgb);
 
   /* Filter `rows` RGB lines along their length: line i, at in + i * in_stride, to axis->count pixels at out + i *
    * out_stride. PIXEL_SLACK bytes beyond the last window are read, beyond the last pixel written.

@@ -80,6 +80,15 @@ static void double_both(const uint8_t *near, const uint8_t *far, int n, uint8_t 
   }
 }
 
+/* libwebp's "fancy upsampling" rounds halves up. */
+static void vp8_upsample(const uint8_t *near, const uint8_t *far, int n, uint8_t *out) {
+  for (ptrdiff_t x = 0; x < n; x++) {
+    int own = near[x] * 3 + far[x], left = near[x - 1] * 3 + far[x - 1], right = near[x + 1] * 3 + far[x + 1];
+    out[2 * x] = (uint8_t)((own * 3 + left + 8) >> 4);
+    out[2 * x + 1] = (uint8_t)((own * 3 + right + 8) >> 4);
+  }
+}
+
 /* ---- colour -------------------------------------------------------------------------------------------------------*/
 
 /* x * factor / 65536, rounded. */
@@ -92,6 +101,17 @@ static void ycc_to_rgb(const uint8_t *y, const uint8_t *cb, const uint8_t *cr, i
     rgb[0] = (uint8_t)saturate(y[i] + scaled(r, 91881), 0, 255);
     rgb[1] = (uint8_t)saturate(y[i] + ((b * -22554 - r * 46802 + (1 << 15)) >> 16), 0, 255);
     rgb[2] = (uint8_t)saturate(y[i] + scaled(b, 116130), 0, 255);
+  }
+}
+
+/* ITU-R BT.601 with luma from 16 to 235, in 14-bit fixed point of which 6 bits are kept to the end: 1.164 = 19077 /
+ * 2^14, 1.596 = 26149, 0.391 = 6419, 0.813 = 13320, 2.018 = 33050. */
+static void vp8_to_rgb(const uint8_t *y, const uint8_t *u, const uint8_t *v, int n, uint8_t *rgb) {
+  for (int i = 0; i < n; i++, rgb += 3) {
+    int luma = y[i] * 19077 >> 8;
+    rgb[0] = (uint8_t)saturate((luma + (v[i] * 26149 >> 8) - 14234) >> 6, 0, 255);
+    rgb[1] = (uint8_t)saturate((luma - (u[i] * 6419 >> 8) - (v[i] * 13320 >> 8) + 8708) >> 6, 0, 255);
+    rgb[2] = (uint8_t)saturate((luma + (u[i] * 33050 >> 8) - 17685) >> 6, 0, 255);
   }
 }
 
@@ -139,7 +159,9 @@ const struct pixel_kernels pixel_kernels_reference = {
     .double_width = double_width,
     .double_height = double_height,
     .double_both = double_both,
+    .vp8_upsample = vp8_upsample,
     .ycc_to_rgb = ycc_to_rgb,
+    .vp8_to_rgb = vp8_to_rgb,
     .resize_across = resize_across,
     .resize_down = resize_down,
 };

@@ -10,7 +10,6 @@
 
 enum {
   WINDOW_LINES = VP8_HISTORY + 16,
-  READ_AHEAD = 64, /* vp8_convert() reads whole runs of pixels */
   ABOVE_PICTURE = 127,
   LEFT_OF_PICTURE = 129,
 };
@@ -36,15 +35,17 @@ static int allocate_buffers(struct vp8 *v, error *e) {
   v->y_stride = width + 2 * VP8_BORDER;
   v->uv_stride = width / 2 + 2 * VP8_BORDER;
   size_t y_size = WINDOW_LINES * v->y_stride, uv_size = WINDOW_LINES / 2 * v->uv_stride;
-  v->window = allocate_zeroed(y_size + 2 * uv_size + READ_AHEAD, 1, e);
+  v->window = allocate_zeroed(y_size + 2 * uv_size + PIXEL_SLACK, 1, e);
   if (!v->window) return FAILED;
   v->y = open_plane(v->window, v->y_stride, WINDOW_LINES, VP8_HISTORY);
   v->u = open_plane(v->window + y_size, v->uv_stride, WINDOW_LINES / 2, VP8_HISTORY / 2);
   v->v = open_plane(v->window + y_size + uv_size, v->uv_stride, WINDOW_LINES / 2, VP8_HISTORY / 2);
-  v->line = allocate_zeroed(width + READ_AHEAD, 2, e);
-  if (!v->line) return FAILED;
-  v->sums = allocate_zeroed(width / 2 + 3, sizeof *v->sums, e);
-  if (!v->sums) return FAILED;
+  size_t line = width + PIXEL_SLACK, chroma = width / 2 + 2 + PIXEL_SLACK;
+  v->lines = allocate_zeroed(2 * (line + chroma), 1, e);
+  if (!v->lines) return FAILED;
+  v->u_line = v->lines;
+  v->v_line = v->u_line + line;
+  v->chroma = v->v_line + line;
   v->above = allocate_zeroed((size_t)v->columns, sizeof *v->above, e);
   if (!v->above) return FAILED;
   v->edges = allocate_zeroed((size_t)v->columns, 2 * sizeof *v->edges, e);
@@ -142,10 +143,24 @@ static void filter_row(const struct vp8 *v, int row, size_t up) {
                  v->v - up / 2 * v->uv_stride, row > 0);
 }
 
+/* A line of a chroma plane, with its first and last sample repeated beside it. */
+static const uint8_t *widened(const uint8_t *line, int n, uint8_t *room) {
+  room[0] = line[0];
+  memcpy(room + 1, line, (size_t)n);
+  room[1 + n] = line[n - 1];
+  return room + 1;
+}
+
+/* A line of chroma at luma's width from the two lines that surround it. */
+static void upsample(const struct vp8 *v, const uint8_t *near, const uint8_t *far, uint8_t *out) {
+  int n = (v->width + 1) / 2;
+  size_t room = (size_t)n + 2 + PIXEL_SLACK;
+  v->kernels->vp8_upsample(widened(near, n, v->chroma), widened(far, n, v->chroma + room), n, out);
+}
+
 /* Lines of the picture, [from, to), to RGB; line 0 of the window is line `origin`. */
 static int emit_lines(const struct vp8 *v, int from, int to, int origin, struct webp_rows *rows, error *e) {
   int last = (v->height + 1) / 2 - 1;
-  uint8_t *u_line = v->line, *v_line = v->line + (v->y_stride - 2 * VP8_BORDER + READ_AHEAD);
   for (int y = from; y < to; y++) {
     uint8_t *rgb = webp_begin_row(rows, y);
     if (!rgb) continue;
@@ -153,10 +168,11 @@ static int emit_lines(const struct vp8 *v, int from, int to, int origin, struct 
     far = far < 0 ? 0 : far > last ? last : far;
     ptrdiff_t near_at = (near - origin / 2) * (ptrdiff_t)v->uv_stride;
     ptrdiff_t far_at = (far - origin / 2) * (ptrdiff_t)v->uv_stride;
-    vp8_upsample(v->u + near_at, v->u + far_at, v->width, v->sums, u_line);
-    vp8_upsample(v->v + near_at, v->v + far_at, v->width, v->sums, v_line);
+    upsample(v, v->u + near_at, v->u + far_at, v->u_line);
+    upsample(v, v->v + near_at, v->v + far_at, v->v_line);
     const uint8_t *y_line = v->y + (y - origin) * (ptrdiff_t)v->y_stride;
-    vp8_convert(y_line + rows->from, u_line + rows->from, v_line + rows->from, rows->to - rows->from, rgb);
+    v->kernels->vp8_to_rgb(y_line + rows->from, v->u_line + rows->from, v->v_line + rows->from, rows->to - rows->from,
+                           rgb);
     if (webp_end_row(rows, e)) return FAILED;
   }
   return OK;
@@ -181,13 +197,13 @@ static int decode_rows(struct vp8 *v, struct webp_rows *rows, error *e) {
 int vp8_decode(const struct webp_chunk *chunk, struct webp_rows *rows, error *e) {
   struct vp8 *v = allocate_zeroed(1, sizeof *v, e);
   if (!v) return FAILED;
+  v->kernels = pixel_kernels();
   int status = vp8_read_header(v, chunk, e);
   if (status == OK) status = allocate_buffers(v, e);
   if (status == OK) status = webp_begin_rows(rows, e);
   if (status == OK) status = decode_rows(v, rows, e);
   free(v->window);
-  free(v->line);
-  free(v->sums);
+  free(v->lines);
   free(v->above);
   free(v->edges);
   free(v);

@@ -2,6 +2,7 @@
 #ifndef IMAGES_VP8_INTERNAL_H
 #define IMAGES_VP8_INTERNAL_H
 
+#include "images/pixel_kernels.h"
 #include "images/vp8_bits.h"
 #include "images/webp_internal.h"
 
@@ -95,8 +96,11 @@ struct vp8 {
   uint8_t *window;
   uint8_t *y, *u, *v;
   size_t y_stride, uv_stride;
-  uint8_t *line; /* chroma of a line, as wide as luma: U, then V */
-  uint16_t *sums;
+
+  const struct pixel_kernels *kernels;
+  uint8_t *lines;           /* memory of these: */
+  uint8_t *u_line, *v_line; /* a line of chroma at luma's width */
+  uint8_t *chroma;          /* two lines of chroma */
 };
 
 enum {
@@ -131,11 +135,6 @@ void vp8_add_residual(const int16_t coefficients[16], enum vp8_extent extent, ui
 /* The loop filter over a row of macroblocks; y, u, v: its first samples. */
 void vp8_filter_row(const struct vp8 *v, const struct vp8_filter *edges, uint8_t *y, uint8_t *u, uint8_t *v_plane,
                     bool has_above);
-
-/* ---- vp8_color.c ---- */
-/* A line of chroma at luma's width: `near` and `far` are the lines that surround it; sums: room for width / 2 + 3. */
-void vp8_upsample(const uint8_t *near, const uint8_t *far, int width, uint16_t *sums, uint8_t *out);
-void vp8_convert(const uint8_t *y, const uint8_t *u, const uint8_t *v, int width, uint8_t *rgb);
 
 /* ---- vp8_tables.c ---- */
 extern const uint8_t vp8_default_probabilities[VP8_PLANES][VP8_BANDS][VP8_CONTEXTS][VP8_PROBABILITIES];

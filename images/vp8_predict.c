@@ -3,8 +3,7 @@
 #include <string.h>
 
 #include "images/vp8_internal.h"
-
-static inline uint8_t clamp(int value) { return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value); }
+#include "images/vp8_simd.h"
 
 static void fill(uint8_t *samples, size_t stride, int size, int value) {
   for (int y = 0; y < size; y++) memset(samples + (size_t)y * stride, value, (size_t)size);
@@ -54,51 +53,43 @@ void vp8_predict(uint8_t *samples, size_t stride, int size, enum vp8_mode mode, 
 
 /* ---- 4x4 blocks ------------------------------------------------------------------------------------------------ */
 
-enum {
-  CORNER = 4,
-  EDGE = 13
-}; /* an edge: the left side from below, the corner, the upper side and what is right of it */
+enum { CORNER = 4, LAST = 12 }; /* on the edge: the left side from below, the corner, the eight samples above */
 
 static void store(uint8_t *samples, size_t stride, int y, const uint8_t *four) {
   memcpy(samples + (size_t)y * stride, four, 4);
 }
 
-static void predict_block_mean(const uint8_t *edge, uint8_t *samples, size_t stride) {
+static void predict_block_mean(uint8_t *samples, size_t stride) {
   int sum = 4;
-  for (int i = 0; i < 4; i++) sum += edge[i] + edge[CORNER + 1 + i];
+  for (ptrdiff_t i = 0; i < 4; i++) sum += samples[i - (ptrdiff_t)stride] + samples[i * (ptrdiff_t)stride - 1];
   fill(samples, stride, 4, sum >> 3);
 }
 
-static void predict_block_true_motion(const uint8_t *edge, uint8_t *samples, size_t stride) {
-  for (int y = 0; y < 4; y++, samples += stride) {
-    int difference = edge[3 - y] - edge[CORNER];
-    for (int x = 0; x < 4; x++) samples[x] = clamp(edge[CORNER + 1 + x] + difference);
-  }
+static uint32_t left_from_below(const uint8_t *samples, size_t stride) {
+  const uint8_t *left = samples - 1;
+  return left[3 * stride] | (uint32_t)left[2 * stride] << 8 | (uint32_t)left[stride] << 16 | (uint32_t)left[0] << 24;
 }
 
-/* Every other mode takes its samples from two lines: the means of two neighbours on the edge, and the weighted means
- * of three. half[i] = of i and i + 1, smooth[i] = around i. */
+/* Every mode but the first two takes its samples from two lines: half[i], the mean of samples i and i + 1 on the edge,
+ * and smooth[i], the weighted mean around i. Beyond its ends the edge repeats its last sample. */
 void vp8_predict_block(uint8_t *samples, size_t stride, enum vp8_submode mode) {
-  uint8_t edge[16], half[16], smooth[16];
-  for (int i = 0; i < 4; i++) edge[i] = samples[(3 - i) * (ptrdiff_t)stride - 1];
-  memcpy(edge + CORNER, samples - stride - 1, EDGE - CORNER);
   if (mode == VP8_B_DC_PRED) {
-    predict_block_mean(edge, samples, stride);
+    predict_block_mean(samples, stride);
     return;
   }
   if (mode == VP8_B_TM_PRED) {
-    predict_block_true_motion(edge, samples, stride);
+    predict_true_motion(samples, stride, 4);
     return;
   }
-  /* Beyond its ends the edge repeats its last sample where a mode looks there. */
-  uint8_t padded[1 + 16] = {edge[0]};
-  memcpy(padded + 1, edge, EDGE);
-  memset(padded + 1 + EDGE, edge[EDGE - 1], 16 - EDGE);
-  for (int i = 0; i < 15; i++) {
-    half[i] = (uint8_t)((padded[i + 1] + padded[i + 2] + 1) >> 1);
-    smooth[i] = (uint8_t)((padded[i] + 2 * padded[i + 1] + padded[i + 2] + 2) >> 2);
-  }
+  uint8_t half[16], smooth[16];
+  bytes16 edge = bytes_push_4(left_from_below(samples, stride), bytes_load(samples - stride - 1));
+  bytes16 previous = bytes_previous(edge), next = bytes_next(edge);
+  /* The mean of both neighbours must be rounded down for the mean with the sample itself to be right. */
+  bytes16 rounded = bytes_and(bytes_xor(previous, next), bytes_repeat(1));
+  bytes_store(half, bytes_mean(edge, next));
+  bytes_store(smooth, bytes_mean(edge, bytes_subtract(bytes_mean(previous, next), rounded)));
   const uint8_t *h = half + CORNER, *s = smooth + CORNER;
+  uint8_t lowest = samples[3 * stride - 1];
   switch (mode) {
     case VP8_B_VE_PRED:
       for (int y = 0; y < 4; y++) store(samples, stride, y, s + 1);
@@ -107,6 +98,7 @@ void vp8_predict_block(uint8_t *samples, size_t stride, enum vp8_submode mode) {
       for (int y = 0; y < 4; y++) memset(samples + (size_t)y * stride, s[-1 - y], 4);
       break;
     case VP8_B_LD_PRED:
+      smooth[LAST] = (uint8_t)((samples[6 - (ptrdiff_t)stride] + 3 * samples[7 - (ptrdiff_t)stride] + 2) >> 2);
       for (int y = 0; y < 4; y++) store(samples, stride, y, s + 2 + y);
       break;
     case VP8_B_RD_PRED:
@@ -133,8 +125,8 @@ void vp8_predict_block(uint8_t *samples, size_t stride, enum vp8_submode mode) {
     default: /* VP8_B_HU_PRED */
       store(samples, stride, 0, (uint8_t[4]){h[-2], s[-2], h[-3], s[-3]});
       store(samples, stride, 1, (uint8_t[4]){h[-3], s[-3], h[-4], s[-4]});
-      store(samples, stride, 2, (uint8_t[4]){h[-4], s[-4], edge[0], edge[0]});
-      memset(samples + 3 * stride, edge[0], 4);
+      store(samples, stride, 2, (uint8_t[4]){h[-4], s[-4], lowest, lowest});
+      memset(samples + 3 * stride, lowest, 4);
       break;
   }
 }

@@ -1,4 +1,5 @@
-/* Sixteen bytes or eight 16-bit words in a register, for the loop filter and the transform: SSE2, NEON, plain C. */
+/* Sixteen bytes or eight 16-bit words in a register, for prediction, the transform and the loop filter: SSE2, NEON,
+ * plain C. */
 #ifndef IMAGES_VP8_SIMD_H
 #define IMAGES_VP8_SIMD_H
 
@@ -35,6 +36,18 @@ static inline bytes16 bytes_distance(bytes16 a, bytes16 b) {
 }
 static inline bytes16 bytes_add_signed(bytes16 a, bytes16 b) { return _mm_adds_epi8(a, b); }
 static inline bytes16 bytes_subtract_signed(bytes16 a, bytes16 b) { return _mm_subs_epi8(a, b); }
+/* (a + b + 1) / 2, unsigned. */
+static inline bytes16 bytes_mean(bytes16 a, bytes16 b) { return _mm_avg_epu8(a, b); }
+static inline bytes16 bytes_subtract(bytes16 a, bytes16 b) { return _mm_sub_epi8(a, b); }
+/* Four bytes (the first in the lowest bits), then the first twelve of a. */
+static inline bytes16 bytes_push_4(uint32_t four, bytes16 a) {
+  return _mm_or_si128(_mm_slli_si128(a, 4), _mm_cvtsi32_si128((int)four));
+}
+/* The bytes from the second on; the first one twice, then the others. */
+static inline bytes16 bytes_next(bytes16 a) { return _mm_srli_si128(a, 1); }
+static inline bytes16 bytes_previous(bytes16 a) {
+  return _mm_or_si128(_mm_slli_si128(a, 1), _mm_and_si128(a, _mm_cvtsi32_si128(255)));
+}
 /* All ones where a <= b. */
 static inline bytes16 bytes_at_most(bytes16 a, bytes16 b) {
   return _mm_cmpeq_epi8(_mm_subs_epu8(a, b), _mm_setzero_si128());
@@ -105,6 +118,13 @@ static inline bytes16 bytes_add_signed(bytes16 a, bytes16 b) {
 static inline bytes16 bytes_subtract_signed(bytes16 a, bytes16 b) {
   return vreinterpretq_u8_s8(vqsubq_s8(bytes_as_signed(a), bytes_as_signed(b)));
 }
+static inline bytes16 bytes_mean(bytes16 a, bytes16 b) { return vrhaddq_u8(a, b); }
+static inline bytes16 bytes_subtract(bytes16 a, bytes16 b) { return vsubq_u8(a, b); }
+static inline bytes16 bytes_push_4(uint32_t four, bytes16 a) {
+  return vextq_u8(vreinterpretq_u8_u32(vdupq_n_u32(four)), a, 12);
+}
+static inline bytes16 bytes_next(bytes16 a) { return vextq_u8(a, a, 1); }
+static inline bytes16 bytes_previous(bytes16 a) { return vextq_u8(vdupq_laneq_u8(a, 0), a, 15); }
 static inline bytes16 bytes_at_most(bytes16 a, bytes16 b) { return vcleq_u8(a, b); }
 static inline bytes16 bytes_half(bytes16 a) { return vshrq_n_u8(a, 1); }
 static inline bytes16 bytes_shift_right_signed(bytes16 a, int n) {
@@ -193,6 +213,21 @@ LANES_OF_TWO(bytes16, bytes_subtract_signed, 16, clip_number(SIGNED(a) - SIGNED(
 LANES_OF_TWO(bytes16, bytes_at_most, 16, a.lane[i] <= b.lane[i] ? 255 : 0)
 LANES_OF_TWO(bytes16, bytes_zip_low, 16, i % 2 ? b.lane[i / 2] : a.lane[i / 2])
 LANES_OF_TWO(bytes16, bytes_zip_high, 16, i % 2 ? b.lane[8 + i / 2] : a.lane[8 + i / 2])
+LANES_OF_TWO(bytes16, bytes_mean, 16, (a.lane[i] + b.lane[i] + 1) / 2)
+LANES_OF_TWO(bytes16, bytes_subtract, 16, a.lane[i] - b.lane[i])
+static inline bytes16 bytes_push_4(uint32_t four, bytes16 a) {
+  memmove(a.lane + 4, a.lane, 12);
+  memcpy(a.lane, &four, 4);
+  return a;
+}
+static inline bytes16 bytes_next(bytes16 a) {
+  memmove(a.lane, a.lane + 1, 15);
+  return a;
+}
+static inline bytes16 bytes_previous(bytes16 a) {
+  memmove(a.lane + 1, a.lane, 15);
+  return a;
+}
 static inline bytes16 bytes_half(bytes16 a) {
   for (int i = 0; i < 16; i++) a.lane[i] >>= 1;
   return a;

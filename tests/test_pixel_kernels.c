@@ -75,7 +75,7 @@ static int check_upsampling(const struct pixel_kernels *kernels, struct random *
   int n = random_between(random, 1, 700), lower = random_between(random, 0, 1), wrong = 0;
   size_t samples = (size_t)n;
   struct bytes near = bytes_random(random, samples), far = bytes_random(random, samples);
-  for (int kind = 0; kind < 3; kind++) {
+  for (int kind = 0; kind < 4; kind++) {
     struct bytes expected = bytes_new(kind == 1 ? samples : 2 * samples), actual = bytes_new(expected.size);
     const struct pixel_kernels *both[2] = {reference(), kernels};
     for (int i = 0; i < 2; i++) {
@@ -83,6 +83,7 @@ static int check_upsampling(const struct pixel_kernels *kernels, struct random *
       if (kind == 0) both[i]->double_width(near.data, n, out);
       if (kind == 1) both[i]->double_height(near.data, far.data, n, lower, out);
       if (kind == 2) both[i]->double_both(near.data, far.data, n, out);
+      if (kind == 3) both[i]->vp8_upsample(near.data, far.data, n, out);
     }
     wrong += !bytes_equal(&actual, &expected, 0);
     free(expected.memory);
@@ -100,6 +101,9 @@ static int check_colour(const struct pixel_kernels *kernels, struct random *rand
   reference()->ycc_to_rgb(planes[0].data, planes[1].data, planes[2].data, n, expected.data);
   kernels->ycc_to_rgb(planes[0].data, planes[1].data, planes[2].data, n, actual.data);
   bool same = bytes_equal(&actual, &expected, 0);
+  reference()->vp8_to_rgb(planes[0].data, planes[1].data, planes[2].data, n, expected.data);
+  kernels->vp8_to_rgb(planes[0].data, planes[1].data, planes[2].data, n, actual.data);
+  same = same && bytes_equal(&actual, &expected, 0);
   for (int i = 0; i < 3; i++) free(planes[i].memory);
   free(expected.memory);
   free(actual.memory);

@@ -1,4 +1,4 @@
-/* Chroma upsampling ("fancy", with libjpeg's triangle filters) and JFIF's colours. */
+/* Chroma upsampling ("fancy", with libjpeg's and libwebp's triangle filters), JFIF's and VP8's colours. */
 #include "images/simd/integers.h"
 #include "images/simd/pixel_tables.h"
 
@@ -62,14 +62,23 @@ static inline struct halves column_sums(const uint8_t *near, const uint8_t *far)
   return (struct halves){a.low + a.low + a.low + b.low, a.high + a.high + a.high + b.high};
 }
 
-void ISA_NAME(double_both)(const uint8_t *near, const uint8_t *far, int n, uint8_t *out) {
-  static const int rounds[2] = {8, 7};
+static inline void double_both(const uint8_t *near, const uint8_t *far, int n, const int rounds[2], uint8_t *out) {
   for (int x = 0; x < n; x += VECTOR_BYTES, near += VECTOR_BYTES, far += VECTOR_BYTES, out += 2 * VECTOR_BYTES) {
     uint8_t last[2 * VECTOR_BYTES], *to = x + VECTOR_BYTES <= n ? out : last;
     blend_in_turn(column_sums(near, far), column_sums(near - 1, far - 1), column_sums(near + 1, far + 1), rounds, 4,
                   to);
     if (to == last) memcpy(out, last, 2 * (size_t)(n - x));
   }
+}
+
+void ISA_NAME(double_both)(const uint8_t *near, const uint8_t *far, int n, uint8_t *out) {
+  static const int rounds[2] = {8, 7};
+  double_both(near, far, n, rounds, out);
+}
+
+void ISA_NAME(vp8_upsample)(const uint8_t *near, const uint8_t *far, int n, uint8_t *out) {
+  static const int rounds[2] = {8, 8};
+  double_both(near, far, n, rounds, out);
 }
 
 /* ---- colour ------------------------------------------------------------------------------------------------------*/
@@ -127,6 +136,13 @@ static inline void interleave(vu8 red, vu8 green, vu8 blue, uint8_t *rgb) {
 #endif
 }
 
+/* A vector's pixels, or the first n of them. */
+static inline void put_pixels(struct halves red, struct halves green, struct halves blue, int n, uint8_t *rgb) {
+  uint8_t last[3 * VECTOR_BYTES], *to = n >= VECTOR_BYTES ? rgb : last;
+  interleave(vi16_pack(red.low, red.high), vi16_pack(green.low, green.high), vi16_pack(blue.low, blue.high), to);
+  if (to == last) memcpy(rgb, last, 3 * (size_t)n);
+}
+
 void ISA_NAME(ycc_to_rgb)(const uint8_t *y, const uint8_t *cb, const uint8_t *cr, int n, uint8_t *rgb) {
   vu8 zero = {0};
   vi16 middle = vi16_set(128);
@@ -137,8 +153,32 @@ void ISA_NAME(ycc_to_rgb)(const uint8_t *y, const uint8_t *cb, const uint8_t *cr
                  (vi16)vu8_unpack_lo(r, zero) - middle, low);
     convert_half((vi16)vu8_unpack_hi(luma, zero), (vi16)vu8_unpack_hi(b, zero) - middle,
                  (vi16)vu8_unpack_hi(r, zero) - middle, high);
-    uint8_t last[3 * VECTOR_BYTES], *to = i + VECTOR_BYTES <= n ? rgb : last;
-    interleave(vi16_pack(low[0], high[0]), vi16_pack(low[1], high[1]), vi16_pack(low[2], high[2]), to);
-    if (to == last) memcpy(rgb, last, 3 * (size_t)(n - i));
+    put_pixels((struct halves){low[0], high[0]}, (struct halves){low[1], high[1]}, (struct halves){low[2], high[2]},
+               n - i, rgb);
+  }
+}
+
+/* libwebp's BT.601 (see images/pixel_reference.c); y, u, v: bytes * 256. Blue, which passes 15 bits, is unsigned until
+ * it is shifted: what is negative then has its upper bits set. */
+static inline void convert_vp8_half(vi16 y, vi16 u, vi16 v, vi16 rgb[3]) {
+  vi16 luma = vi16_multiply_high_unsigned(y, vi16_set(19077));
+  rgb[0] = (luma + vi16_multiply_high_unsigned(v, vi16_set(26149)) - vi16_set(14234)) >> 6;
+  rgb[1] = (luma - vi16_multiply_high_unsigned(u, vi16_set(6419)) - vi16_multiply_high_unsigned(v, vi16_set(13320)) +
+            vi16_set(8708)) >>
+           6;
+  vi16 blue = luma + vi16_multiply_high_unsigned(u, vi16_set((int16_t)(33050 - 65536))) - vi16_set(17685);
+  blue = vi16_shift_right_unsigned(blue, 6);
+  rgb[2] = blue & (vi16)(blue < vi16_set(640));
+}
+
+void ISA_NAME(vp8_to_rgb)(const uint8_t *y, const uint8_t *u, const uint8_t *v, int n, uint8_t *rgb) {
+  vu8 zero = {0};
+  for (int i = 0; i < n; i += VECTOR_BYTES, rgb += 3 * VECTOR_BYTES) {
+    vu8 luma = vu8_load(y + i), b = vu8_load(u + i), r = vu8_load(v + i);
+    vi16 low[3], high[3];
+    convert_vp8_half((vi16)vu8_unpack_lo(zero, luma), (vi16)vu8_unpack_lo(zero, b), (vi16)vu8_unpack_lo(zero, r), low);
+    convert_vp8_half((vi16)vu8_unpack_hi(zero, luma), (vi16)vu8_unpack_hi(zero, b), (vi16)vu8_unpack_hi(zero, r), high);
+    put_pixels((struct halves){low[0], high[0]}, (struct halves){low[1], high[1]}, (struct halves){low[2], high[2]},
+               n - i, rgb);
   }
 }

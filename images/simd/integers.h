@@ -237,6 +237,28 @@ static inline vi16 vi16_multiply_high(vi16 a, vi16 b) {
 #endif
 }
 
+/* The same of unsigned numbers. */
+static inline vi16 vi16_multiply_high_unsigned(vi16 a, vi16 b) {
+#if defined(ISA_avx512)
+  return (vi16)_mm512_mulhi_epu16((__m512i)a, (__m512i)b);
+#elif defined(ISA_avx2)
+  return (vi16)_mm256_mulhi_epu16((__m256i)a, (__m256i)b);
+#elif defined(__SSE2__)
+  return (vi16)_mm_mulhi_epu16((__m128i)a, (__m128i)b);
+#elif defined(ISA_neon)
+  uint32x4_t low = vmull_u16(vget_low_u16((uint16x8_t)a), vget_low_u16((uint16x8_t)b));
+  return (vi16)vcombine_u16(vshrn_n_u32(low, 16), vshrn_n_u32(vmull_high_u16((uint16x8_t)a, (uint16x8_t)b), 16));
+#else
+  vi16 out;
+  for (int i = 0; i < 8; i++) out[i] = (int16_t)((uint32_t)(uint16_t)a[i] * (uint16_t)b[i] >> 16);
+  return out;
+#endif
+}
+
+/* Of unsigned numbers. */
+typedef uint16_t vu16 __attribute__((vector_size(16 * PARTS)));
+static inline vi16 vi16_shift_right_unsigned(vi16 a, int n) { return (vi16)((vu16)a >> n); }
+
 /* Byte i of every part of the result is byte places[i] of that part, or 0 where places[i] is 128. */
 #if defined(ISA_avx512) || defined(ISA_avx2) || defined(ISA_neon)
 #define HAS_SHUFFLE 1
