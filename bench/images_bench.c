@@ -158,7 +158,8 @@ static int take_photo(struct bench *b, size_t i, struct photo *photo, error *e) 
     sample->bytes = file.bytes;
     sample->size = file.size;
   }
-  if (dataset_input(&b->dataset, i, NULL, recipe, b->input, &about, e) != OK) return FAILED;
+  if (dataset_input(&b->dataset, i, &(struct input_request){.recipe = recipe}, b->input, &about, NULL, e) != OK)
+    return FAILED;
   if (start_resizer(&resizer, recipe, about.width, about.height, e) != OK) return FAILED;
   *photo = (struct photo){.path = sample->path,
                           .bytes = sample->bytes,

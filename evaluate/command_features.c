@@ -20,6 +20,7 @@ struct run {
   int batch;
   struct shard shard;
   struct decode_options decode;
+  struct corruption_choice corruption; /* severity 0: none */
   struct engine engine;
   struct dataset dataset;
   size_t *indices, count; /* of this shard */
@@ -49,6 +50,22 @@ static int read_kind(const struct arguments *arguments, struct run *run, error *
                      run->kind);
 }
 
+/* NAME:SEVERITY */
+static int read_corruption(const struct arguments *arguments, struct run *run, error *e) {
+  const char *text = option_text(arguments, "--corrupt");
+  long long seed = 0;
+  int status = option_integer(arguments, "--seed", 0, INT64_MAX, &seed, e);
+  if (status != OK || !text) return status;
+  char name[40];
+  int severity, used = 0;
+  if (sscanf(text, "%39[a-z_]:%2d%n", name, &severity, &used) != 2 || text[used] || severity < 1 ||
+      severity > MOST_SEVERE) {
+    return usage_error(e, "--corrupt %.60s: is not NAME:SEVERITY with a severity from 1 to 5", text);
+  }
+  run->corruption = (struct corruption_choice){.severity = severity, .seed = (uint64_t)seed};
+  return corruption_from_name(&run->corruption.kind, name, e);
+}
+
 static int read_options(const struct arguments *arguments, struct run *run, error *e) {
   long long batch = 16;
   int status = engine_read_options(arguments, &run->request, e);
@@ -58,6 +75,7 @@ static int read_options(const struct arguments *arguments, struct run *run, erro
   if (status == OK) status = decode_options_read(arguments, &run->decode, e);
   if (status == OK) status = shard_read(arguments, &run->shard, e);
   if (status == OK) status = read_kind(arguments, run, e);
+  if (status == OK) status = read_corruption(arguments, run, e);
   run->batch = (int)batch;
   run->resume = option_given(arguments, "--resume");
   run->strict = option_given(arguments, "--strict");
@@ -121,6 +139,11 @@ static void write_identity(struct json_writer *w, const struct run *run) {
   json_key(w, "features"), json_string(w, run->kind);
   json_key(w, "recipe"), recipe_write(w, &info->recipe);
   json_key(w, "decode"), decode_options_write(w, &run->decode);
+  if (run->corruption.severity) {
+    json_key(w, "corruption"), json_string(w, corruption_name(run->corruption.kind));
+    json_key(w, "severity"), json_integer(w, run->corruption.severity);
+    json_key(w, "seed"), json_integer(w, (int64_t)run->corruption.seed);
+  }
   json_key(w, "data"), json_string(w, run->data);
   json_key(w, "data_sha256"), json_string(w, data);
   json_key(w, "shard"), json_integer(w, (int64_t)run->shard.index);
@@ -224,6 +247,7 @@ static int extract_rest(struct run *run, error *e) {
                                   .batch = run->batch,
                                   .logits = run->logits,
                                   .decode = run->decode,
+                                  .corruption = run->corruption.severity ? &run->corruption : NULL,
                                   .progress = !run->quiet,
                                   .receive = receive,
                                   .context = run};
@@ -292,6 +316,10 @@ static const struct option options[] = {
     {"--resume", 0, NULL, "continue what an earlier run left in DIR, or begin"},
     {"--strict", 0, NULL, "an unreadable image is an error, instead of a line in skipped.tsv"},
     DECODE_OPTIONS,
+    {"--corrupt", 0, "NAME:SEVERITY",
+     "spoil the resized crops as ImageNet-C does, severity 1 to 5: gaussian_noise, shot_noise,\n"
+     "impulse_noise, defocus_blur, gaussian_blur, brightness, contrast, pixelate or jpeg_compression"},
+    {"--seed", 0, "S", "of the noise that --corrupt draws (default 0)"},
     {"--quiet", 'q', NULL, "no progress"},
     {"--json", 0, NULL, "print one JSON object"},
     {0},

@@ -81,7 +81,8 @@ static int write_input(const struct run *run, size_t i, float *floats, error *e)
     recipe.std[c] = 1;
   }
   struct image crop;
-  int status = dataset_input(&run->dataset, i, &run->decode, &recipe, floats, NULL, e);
+  int status =
+      dataset_input(&run->dataset, i, &(struct input_request){&run->decode, &recipe, NULL}, floats, NULL, NULL, e);
   if (status == OK) status = image_allocate(&crop, recipe.width, recipe.height, NULL, e);
   if (status != OK) return status;
   for (size_t k = 0; k < input_floats(run); k++) crop.rgb[k] = (uint8_t)lrintf(floats[k] * 255);
@@ -99,7 +100,8 @@ static int look(const struct run *run, size_t i, float *input, struct row *row, 
   int status = OK;
   struct image *image = &row->about;
   if (dataset_image(&run->dataset, i, &run->decode, image, &row->reason) != OK) return OK;
-  row->is_read = dataset_input(&run->dataset, i, &run->decode, &run->recipe, input, NULL, &row->reason) == OK;
+  struct input_request request = {&run->decode, &run->recipe, NULL};
+  row->is_read = dataset_input(&run->dataset, i, &request, input, NULL, NULL, &row->reason) == OK;
   if (row->is_read) {
     hash(image->rgb, (size_t)image->width * (size_t)image->height * 3, row->rgb);
     hash(input, input_floats(run) * sizeof *input, row->input);

@@ -260,15 +260,28 @@ static void hash_bytes(const uint8_t *bytes, size_t size, char text[static SHA25
   sha256_finish(&hash, text);
 }
 
-int dataset_input_hashed(const struct dataset *dataset, size_t i, const struct decode_options *options,
-                         const struct recipe *recipe, float *out, struct image *about, char *sha256, error *e) {
+static int image_to_input(const struct image *image, const struct input_request *request, const char *key, float *out,
+                          error *e) {
+  if (!request->corruption) return preprocess(image, request->recipe, out, e);
+  return preprocess_corrupted(image, request->recipe, request->corruption, key, out, e);
+}
+
+static int file_to_input(const uint8_t *bytes, size_t size, const struct input_request *request, const char *key,
+                         float *out, struct image *about, error *e) {
+  if (!request->corruption) return preprocess_file(bytes, size, request->decode, request->recipe, out, about, e);
+  return preprocess_file_corrupted(bytes, size, request->decode, request->recipe, request->corruption, key, out, about,
+                                   e);
+}
+
+int dataset_input(const struct dataset *dataset, size_t i, const struct input_request *request, float *out,
+                  struct image *about, char *sha256, error *e) {
   const struct sample *sample = &dataset->samples[i];
   if (dataset->raw.planes) {
     if (sha256) hash_bytes(sample->bytes, sample->size, sha256);
     struct image image;
-    int status = dataset_image(dataset, i, options, &image, e);
+    int status = dataset_image(dataset, i, request->decode, &image, e);
     if (status != OK) return status;
-    status = preprocess(&image, recipe, out, e);
+    status = image_to_input(&image, request, sample->path, out, e);
     image_free(&image);
     return status == OK ? OK : fail_within(e, "%s", sample->path);
   }
@@ -276,13 +289,8 @@ int dataset_input_hashed(const struct dataset *dataset, size_t i, const struct d
   const uint8_t *bytes;
   size_t size;
   if (open_sample(dataset, sample, &file, &bytes, &size, e) != OK) return FAILED;
-  int status = preprocess_file(bytes, size, options, recipe, out, about, e);
+  int status = file_to_input(bytes, size, request, sample->path, out, about, e);
   if (status == OK && sha256) hash_bytes(bytes, size, sha256);
   file_close(&file);
   return status == OK ? OK : fail_within(e, "%s", sample->path);
-}
-
-int dataset_input(const struct dataset *dataset, size_t i, const struct decode_options *options,
-                  const struct recipe *recipe, float *out, struct image *about, error *e) {
-  return dataset_input_hashed(dataset, i, options, recipe, out, about, NULL, e);
 }

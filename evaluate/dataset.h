@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "images/corrupt.h"
 #include "images/image.h"
 #include "kernels/memory.h"
 #include "weights-tools/recipe.h"
@@ -55,12 +56,17 @@ void dataset_close(struct dataset *dataset);
  * `options` may be NULL. */
 int dataset_image(const struct dataset *dataset, size_t i, const struct decode_options *options, struct image *image,
                   error *e);
-/* Sample i made the model's input, as preprocess_file() does: out [recipe->height, recipe->width, 3]. `about` may be
- * NULL; of a raw sample it stays as it was. */
-int dataset_input(const struct dataset *dataset, size_t i, const struct decode_options *options,
-                  const struct recipe *recipe, float *out, struct image *about, error *e);
-/* The same, and into sha256 (SHA256_TEXT bytes) the hash of the picture's file, of a raw sample that of its pixels. */
-int dataset_input_hashed(const struct dataset *dataset, size_t i, const struct decode_options *options,
-                         const struct recipe *recipe, float *out, struct image *about, char *sha256, error *e);
+/* How a sample becomes a model's input. */
+struct input_request {
+  const struct decode_options *decode; /* may be NULL */
+  const struct recipe *recipe;
+  const struct corruption_choice *corruption; /* NULL: none; noise is drawn for the sample's path */
+};
+
+/* Sample i made the model's input, as preprocess_file() does: out [recipe->height, recipe->width, 3]. about: may be
+ * NULL; of a raw sample it stays as it was. sha256: NULL, or SHA256_TEXT bytes for the hash of the picture's file, of a
+ * raw sample that of its pixels. */
+int dataset_input(const struct dataset *dataset, size_t i, const struct input_request *request, float *out,
+                  struct image *about, char *sha256, error *e);
 
 #endif

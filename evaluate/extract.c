@@ -106,6 +106,7 @@ static void process(struct worker *w, size_t chunk) {
   struct chunk *slot = &p->slots[chunk % p->ring];
   size_t first = chunk * (size_t)x->batch, picture = (size_t)recipe->height * (size_t)recipe->width * 3;
   slot->n = x->count - first < (size_t)x->batch ? x->count - first : (size_t)x->batch;
+  struct input_request request = {&x->decode, recipe, x->corruption};
   int read = 0;
   for (size_t i = 0; i < slot->n; i++) {
     size_t index = x->indices[first + i];
@@ -113,7 +114,7 @@ static void process(struct worker *w, size_t chunk) {
     slot->results[i] = (struct extracted){.index = index, .sha256 = slot->hashes[i], .reason = reason};
     error e = {""};
     float *input = w->input + (size_t)read * picture;
-    int status = dataset_input_hashed(x->dataset, index, &x->decode, recipe, input, NULL, slot->hashes[i], &e);
+    int status = dataset_input(x->dataset, index, &request, input, NULL, slot->hashes[i], &e);
     snprintf(reason, REASON_BYTES, "%.*s", REASON_BYTES - 1, without_path(e.message, x->dataset->samples[index].path));
     if (status == OK) slot->results[i].row = w->rows + (size_t)read++ * p->columns;
   }

@@ -21,7 +21,8 @@ struct extraction {
   int batch;   /* pictures that a worker takes at a time */
   bool logits; /* rows are logits, else pooled features */
   struct decode_options decode;
-  bool progress; /* show rate and time left on stderr */
+  const struct corruption_choice *corruption; /* NULL: pictures as they are */
+  bool progress;                              /* show rate and time left on stderr */
   /* Called in order, by one thread at a time. FAILED ends the extraction with the message. */
   int (*receive)(void *context, const struct extracted *results, size_t n, error *e);
   void *context;

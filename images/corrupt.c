@@ -229,7 +229,7 @@ static int compress(struct image *image, int quality, error *e) {
   return status;
 }
 
-int corrupt(struct image *image, enum corruption corruption, int severity, uint64_t seed, const char *key, error *e) {
+int corrupt(struct image *image, const struct corruption_choice *choice, const char *key, error *e) {
   static const double amounts[CORRUPTIONS][MOST_SEVERE] = {
       [CORRUPT_GAUSSIAN_NOISE] = {0.08, 0.12, 0.18, 0.26, 0.38}, /* deviation */
       [CORRUPT_SHOT_NOISE] = {60, 25, 12, 5, 3},                 /* photons of white */
@@ -241,10 +241,11 @@ int corrupt(struct image *image, enum corruption corruption, int severity, uint6
       [CORRUPT_PIXELATE] = {0.6, 0.5, 0.4, 0.3, 0.25},           /* scale */
       [CORRUPT_JPEG] = {25, 18, 15, 10, 7},                      /* quality */
   };
+  int severity = choice->severity;
   if (severity < 1 || severity > MOST_SEVERE) return usage_error(e, "severity %d is not within 1 to 5", severity);
-  double amount = amounts[corruption][severity - 1];
-  struct random_stream r = stream_begin(seed, key, (uint64_t)corruption * 8 + (uint64_t)severity);
-  switch (corruption) {
+  double amount = amounts[choice->kind][severity - 1];
+  struct random_stream r = stream_begin(choice->seed, key, (uint64_t)choice->kind * 8 + (uint64_t)severity);
+  switch (choice->kind) {
     case CORRUPT_GAUSSIAN_NOISE:
       gaussian_noise(image, amount, &r);
       break;

@@ -19,6 +19,12 @@ enum corruption {
 };
 enum { MOST_SEVERE = 5 };
 
+struct corruption_choice {
+  enum corruption kind;
+  int severity; /* 1 to 5 */
+  uint64_t seed;
+};
+
 /* "gaussian_noise", ..., "jpeg_compression": the names of ImageNet-C. */
 const char *corruption_name(enum corruption corruption);
 /* USAGE with a message that lists the names. */
@@ -28,6 +34,6 @@ int corruption_from_name(enum corruption *corruption, const char *name, error *e
  * drawn from the stream of (seed, key), where key tells the picture, such as its path: the same on every machine.
  * Everything else is determined by the picture; contrast, pixelate and JPEG are the reference code's bytes, blurs
  * differ by at most one. */
-int corrupt(struct image *image, enum corruption corruption, int severity, uint64_t seed, const char *key, error *e);
+int corrupt(struct image *image, const struct corruption_choice *choice, const char *key, error *e);
 
 #endif

@@ -3,8 +3,12 @@
 #include <limits.h>
 #include <math.h>
 #include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "images/corrupt.h"
 #include "images/resize.h"
+#include "kernels/memory.h"
 
 /* Python's int(round((size - crop) / 2.0)): halves go to the even number; or (size - crop) // 2. */
 static int crop_start(int size, int crop, bool at_floor) {
@@ -87,6 +91,7 @@ struct tensor {
   struct resizer *resizer;
   float table[3][256]; /* the float of each byte */
   float *out;          /* [recipe->height, recipe->width, 3] */
+  uint8_t *crop;       /* the same in bytes, where they are still to be spoilt; else NULL */
   int rows;            /* of the picture's part that are in it */
 };
 
@@ -122,11 +127,19 @@ static int begin(struct row_sink *sink, int width, int height, struct rectangle 
 
 static uint8_t *room(struct row_sink *sink) { return resizer_room(((struct tensor *)sink)->resizer); }
 
-static void put_normalised(struct tensor *t, const uint8_t *rgb) {
-  size_t row = (size_t)(t->layout.top + t->rows++) * (size_t)t->recipe->width;
-  float *out = t->out + 3 * (row + (size_t)t->layout.left);
-  for (int x = 0; x < t->layout.part.width; x++, out += 3, rgb += 3) {
+static void normalise(const struct tensor *t, const uint8_t *rgb, size_t pixels, float *out) {
+  for (size_t i = 0; i < pixels; i++, out += 3, rgb += 3) {
     for (size_t c = 0; c < 3; c++) out[c] = t->table[c][rgb[c]];
+  }
+}
+
+static void put_row(struct tensor *t, const uint8_t *rgb) {
+  size_t row = (size_t)(t->layout.top + t->rows++) * (size_t)t->recipe->width;
+  size_t place = 3 * (row + (size_t)t->layout.left), pixels = (size_t)t->layout.part.width;
+  if (t->crop) {
+    memcpy(t->crop + place, rgb, 3 * pixels);
+  } else {
+    normalise(t, rgb, pixels, t->out + place);
   }
 }
 
@@ -134,7 +147,7 @@ static int put(struct row_sink *sink, error *e) {
   (void)e;
   struct tensor *t = (struct tensor *)sink;
   resizer_put(t->resizer);
-  for (const uint8_t *row; (row = resizer_take(t->resizer));) put_normalised(t, row);
+  for (const uint8_t *row; (row = resizer_take(t->resizer));) put_row(t, row);
   return OK;
 }
 
@@ -159,4 +172,40 @@ int preprocess_file(const uint8_t *bytes, size_t size, const struct decode_optio
   int status = image_stream(&tensor.sink, about ? about : &ignored, bytes, size, options, e);
   resizer_stop(tensor.resizer);
   return status;
+}
+
+/* ---- with a corruption between ------------------------------------------------------------------------------------*/
+
+static int prepare_corrupted(struct tensor *t, const struct recipe *recipe, float *out, error *e) {
+  prepare(t, recipe, out);
+  t->crop = allocate_zeroed((size_t)recipe->width * (size_t)recipe->height, 3, e);
+  return t->crop ? OK : FAILED;
+}
+
+static int finish_corrupted(struct tensor *t, const struct corruption_choice *choice, const char *key, int status,
+                            error *e) {
+  struct image crop = {.rgb = t->crop, .width = t->recipe->width, .height = t->recipe->height};
+  if (status == OK) status = corrupt(&crop, choice, key, e);
+  if (status == OK) normalise(t, t->crop, (size_t)crop.width * (size_t)crop.height, t->out);
+  resizer_stop(t->resizer);
+  free(t->crop);
+  return status;
+}
+
+int preprocess_corrupted(const struct image *in, const struct recipe *recipe, const struct corruption_choice *choice,
+                         const char *key, float *out, error *e) {
+  struct tensor tensor;
+  int status = prepare_corrupted(&tensor, recipe, out, e);
+  if (status == OK) status = image_put_rows(in, &tensor.sink, e);
+  return finish_corrupted(&tensor, choice, key, status, e);
+}
+
+int preprocess_file_corrupted(const uint8_t *bytes, size_t size, const struct decode_options *options,
+                              const struct recipe *recipe, const struct corruption_choice *choice, const char *key,
+                              float *out, struct image *about, error *e) {
+  struct tensor tensor;
+  struct image ignored;
+  int status = prepare_corrupted(&tensor, recipe, out, e);
+  if (status == OK) status = image_stream(&tensor.sink, about ? about : &ignored, bytes, size, options, e);
+  return finish_corrupted(&tensor, choice, key, status, e);
 }

@@ -28,4 +28,12 @@ int preprocess(const struct image *in, const struct recipe *recipe, float *out, 
 int preprocess_file(const uint8_t *bytes, size_t size, const struct decode_options *options,
                     const struct recipe *recipe, float *out, struct image *about, error *e);
 
+/* The same with the resized crop spoilt before it is normalised; key tells the picture, for the noise's seed. */
+struct corruption_choice;
+int preprocess_corrupted(const struct image *in, const struct recipe *recipe, const struct corruption_choice *choice,
+                         const char *key, float *out, error *e);
+int preprocess_file_corrupted(const uint8_t *bytes, size_t size, const struct decode_options *options,
+                              const struct recipe *recipe, const struct corruption_choice *choice, const char *key,
+                              float *out, struct image *about, error *e);
+
 #endif

@@ -8,6 +8,7 @@
 #include "images/corrupt.h"
 #include "images/jpeg_write.h"
 #include "images/random.h"
+#include "tests/folders.h"
 #include "tests/harness.h"
 
 static struct image picture(int width, int height) {
@@ -32,7 +33,7 @@ TEST(corruptions_equal_imagenet_c) {
     for (int severity = 1; severity <= MOST_SEVERE; severity++, at += BYTES) {
       struct image image = picture(WIDTH, HEIGHT);
       error e;
-      REQUIRE(corrupt(&image, (enum corruption)c, severity, 0, "", &e) == OK);
+      REQUIRE(corrupt(&image, &(struct corruption_choice){(enum corruption)c, severity, 0}, "", &e) == OK);
       int worst = 0;
       for (int i = 0; i < BYTES; i++) {
         int difference = abs(image.rgb[i] - at[i]);
@@ -82,7 +83,8 @@ TEST(noise_is_seeded) {
       images[i] = picture(SIDE, SIDE);
       memset(images[i].rgb, 128, BYTES);
       error e;
-      REQUIRE(corrupt(&images[i], (enum corruption)c, 1, draws[i].seed, draws[i].key, &e) == OK);
+      REQUIRE(corrupt(&images[i], &(struct corruption_choice){(enum corruption)c, 1, draws[i].seed}, draws[i].key,
+                      &e) == OK);
     }
     CHECK(!memcmp(images[0].rgb, images[1].rgb, BYTES));
     CHECK(memcmp(images[0].rgb, images[2].rgb, BYTES) && memcmp(images[0].rgb, images[3].rgb, BYTES));
@@ -128,6 +130,37 @@ TEST(corruptions_are_named) {
   CHECK(corruption_from_name(&c, "snow", &e) == USAGE);
   CHECK_CONTAINS(e.message, "corruption snow is not known: gaussian_noise, ");
   struct image image = picture(3, 3);
-  CHECK(corrupt(&image, CORRUPT_CONTRAST, 6, 0, "", &e) == USAGE);
+  CHECK(corrupt(&image, &(struct corruption_choice){CORRUPT_CONTRAST, 6, 0}, "", &e) == USAGE);
   free(image.rgb);
+}
+
+/* Noise is the picture's own: shards, batches and threads make no difference; meta.json tells. */
+TEST(corrupted_features_do_not_depend_on_shards) {
+  char *drawn = draw_photos("2"), *photos = path_in(drawn, "test"), *single = path_in(test_folder(), "single"),
+       *merged = path_in(test_folder(), "merged");
+  const char *first = path_join(test_folder(), "1"), *second = path_join(test_folder(), "2");
+#define FEATURES "features", "--weights", "seeded:resnet8_cifar", "--data", photos, "--quiet", "--corrupt"
+  struct run run = RUN(FEATURES, "shot_noise:3", "--seed", "7", "--out", single);
+  CHECK_MSG(run.exit_code == 0, "%s", run.err);
+  CHECK(RUN(FEATURES, "shot_noise:3", "--seed", "7", "--out", first, "--shard", "1/2", "--batch", "1").exit_code == 0);
+  CHECK(RUN(FEATURES, "shot_noise:3", "--seed", "7", "--out", second, "--shard", "2/2", "--threads", "1").exit_code ==
+        0);
+  run = RUN("merge", first, second, "-o", merged);
+  CHECK_MSG(run.exit_code == 0, "%s", run.err);
+  check_same_folders(single, merged);
+  char *meta = read_file(path_join(single, "meta.json"), NULL);
+  REQUIRE(meta != NULL);
+  CHECK_CONTAINS(meta, "\"corruption\":\"shot_noise\",\"severity\":3,\"seed\":7");
+  free(meta);
+  const char *other = path_join(test_folder(), "other");
+  CHECK(RUN(FEATURES, "shot_noise:3", "--seed", "8", "--out", other, "--shard", "2/2").exit_code == 0);
+  CHECK(RUN("merge", first, other, "-o", path_join(test_folder(), "mixed")).exit_code == 1);
+  static const char *const wrong[] = {"snow:3", "contrast", "contrast:6", "contrast:0", "contrast:3x"};
+  for (int i = 0; i < 5; i++) {
+    CHECK(RUN(FEATURES, wrong[i], "--out", path_join(test_folder(), "none")).exit_code == 2);
+  }
+  free(photos);
+  free(drawn);
+  free(single);
+  free(merged);
 }
