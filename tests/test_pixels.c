@@ -4,9 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "images/deflate.h"
 #include "images/image.h"
-#include "images/inflate.h"
 #include "images/png_write.h"
 #include "images/preprocess.h"
 #include "images/resize.h"
@@ -125,104 +123,6 @@ TEST(written_pngs_read_back) {
     image_free(&back);
     free(bytes);
     free(image.rgb);
-  }
-}
-
-TEST(deflate_and_inflate_undo_each_other) {
-  struct random random = {17};
-  for (int round = 0; round < 60; round++) {
-    size_t size = (size_t)random_between(&random, 0, 70000);
-    uint8_t *bytes = malloc(size + 1);
-    int alphabet = 1 << random_between(&random, 0, 8), back = random_between(&random, 1, 40000);
-    for (size_t i = 0; i < size; i++) {
-      bool repeat = i >= (size_t)back && random_between(&random, 0, 9) > 0;
-      bytes[i] = repeat ? bytes[i - (size_t)back] : (uint8_t)random_between(&random, 0, alphabet - 1);
-    }
-    uint8_t *packed, *unpacked;
-    size_t packed_size, unpacked_size;
-    error e = {""};
-    REQUIRE(zlib_deflate(bytes, size, &packed, &packed_size, &e) == OK);
-    int status = inflate_all(WRAPPER_ZLIB, packed, packed_size, 1 << 20, &unpacked, &unpacked_size, &e);
-    if (CHECK_MSG(status == OK, "%s", e.message)) {
-      CHECK(unpacked_size == size && !memcmp(unpacked, bytes, size));
-      free(unpacked);
-    }
-    free(packed);
-    free(bytes);
-  }
-}
-
-TEST(inflate_reads_every_block_type_and_wrapper) {
-  static const struct {
-    enum deflate_wrapper wrapper;
-    size_t size;
-    const char *bytes, *text;
-  } streams[] = {
-      {WRAPPER_NONE, 8,
-       "\x01\x03\x00\xfc\xff"
-       "abc",
-       "abc"},                                          /* stored */
-      {WRAPPER_NONE, 5, "\x4b\x4c\x4a\x06\x00", "abc"}, /* fixed codes */
-      {WRAPPER_NONE, 10,
-       "\x00\x01\x00\xfe\xff"
-       "a"
-       "\x4b\x4a\x06\x00",
-       "abc"},                                            /* two blocks */
-      {WRAPPER_NONE, 5, "\x4b\x4c\x04\x02\x00", "aaaaa"}, /* a match that overlaps itself */
-      {WRAPPER_ZLIB, 11, "\x78\x9c\x4b\x4c\x4a\x06\x00\x02\x4d\x01\x27", "abc"},
-      {WRAPPER_GZIP, 23, "\x1f\x8b\x08\0\0\0\0\0\0\x03\x4b\x4c\x4a\x06\0\xc2\x41\x24\x35\3\0\0\0", "abc"},
-      /* Two members, the first with a name, and padding. */
-      {WRAPPER_GZIP, 52,
-       "\x1f\x8b\x08\x08\0\0\0\0\0\x03n\0\x4b\x4c\x4a\x06\0\xc2\x41\x24\x35\3\0\0\0"
-       "\x1f\x8b\x08\0\0\0\0\0\0\x03\x4b\x4c\x4a\x06\0\xc2\x41\x24\x35\3\0\0\0\0\0\0\0",
-       "abcabc"},
-  };
-  for (size_t i = 0; i < sizeof streams / sizeof streams[0]; i++) {
-    const uint8_t *bytes = (const uint8_t *)streams[i].bytes;
-    uint8_t *out;
-    size_t size;
-    error e = {""};
-    int status = inflate_all(streams[i].wrapper, bytes, streams[i].size, 100, &out, &size, &e);
-    if (CHECK_MSG(status == OK, "stream %zu: %s", i, e.message)) {
-      CHECK_MSG(size == strlen(streams[i].text) && !memcmp(out, streams[i].text, size), "stream %zu", i);
-      free(out);
-    }
-    CHECK(inflate_all(streams[i].wrapper, bytes, streams[i].size, 2, &out, &size, &e) == FAILED);
-    CHECK_CONTAINS(e.message, "limit of 2 bytes");
-    CHECK(inflate_all(streams[i].wrapper, bytes, 4, 100, &out, &size, &e) == FAILED);
-  }
-}
-
-TEST(inflate_names_what_is_broken) {
-  static const struct {
-    enum deflate_wrapper wrapper;
-    size_t size;
-    const char *bytes, *message;
-  } streams[] = {
-      {WRAPPER_NONE, 1, "\x07", "unknown type"},
-      {WRAPPER_NONE, 8,
-       "\x01\x03\x00\xfd\xff"
-       "abc",
-       "stored block"},
-      {WRAPPER_NONE, 4, "\x4b\x04\x22\x00", "before the beginning"},
-      {WRAPPER_NONE, 4, "\xfd\xff\xff\xff", "too many symbols"},
-      {WRAPPER_NONE, 11, "\x05\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff", "code of code lengths"},
-      {WRAPPER_ZLIB, 3, "\x79\x9c\x03", "not a zlib stream"},
-      {WRAPPER_ZLIB, 3, "\x78\x9d\x03", "header is damaged"},
-      {WRAPPER_ZLIB, 3, "\x78\xbb\x03", "preset dictionary"},
-      {WRAPPER_ZLIB, 11, "\x78\x9c\x4b\x4c\x4a\x06\x00\x02\x4d\x01\x28", "Adler-32"},
-      {WRAPPER_GZIP, 23, "\x1f\x8b\x08\0\0\0\0\0\0\x03\x4b\x4c\x4a\x06\0\xc2\x41\x24\x36\3\0\0\0", "CRC-32"},
-      {WRAPPER_GZIP, 4, "\x1f\x8b\x08\xe0", "not a gzip stream"},
-      {WRAPPER_GZIP, 10, "\x1f\x8b\x08\0\0\0\0\0\0\x03", "cut off"},
-  };
-  for (size_t i = 0; i < sizeof streams / sizeof streams[0]; i++) {
-    uint8_t *out;
-    size_t size;
-    error e = {""};
-    int status =
-        inflate_all(streams[i].wrapper, (const uint8_t *)streams[i].bytes, streams[i].size, 100, &out, &size, &e);
-    CHECK_MSG(status == FAILED, "stream %zu", i);
-    CHECK_CONTAINS(e.message, streams[i].message);
   }
 }
 
