@@ -27,7 +27,7 @@ struct gif {
   bool gray;                   /* the last palette is none */
   int background;              /* the index around the frame */
   bool interlaced;
-  int literal_bits; /* the LZW stream's: 2 to 8 in sound files */
+  int literal_bits; /* the LZW stream's: 2 to 8 where the specification is kept */
 };
 
 static size_t left(const struct gif *gif) { return gif->size - gif->at; }

@@ -26,7 +26,7 @@ struct tiff {
   struct tiff_field offsets, sizes;
   bool has_sizes;
   struct image *image;
-  uint8_t *scratch; /* a packed row of a block */
+  uint8_t *scratch; /* the packed pixels of a row */
   uint8_t *pixels;  /* four bytes a pixel, when the samples lie in planes */
 };
 
@@ -98,8 +98,7 @@ static size_t row_size(const struct tiff_layout *layout, int64_t width) {
 }
 
 static int prepare_picture(struct tiff *tiff, const struct decode_options *options, error *e) {
-  int64_t widest = tiff->width > tiff->block_width ? tiff->width : tiff->block_width;
-  tiff->scratch = allocate(row_size(&tiff->layout, widest), 1, e);
+  tiff->scratch = allocate(row_size(&tiff->layout, tiff->width), 1, e);
   if (!tiff->scratch) return FAILED;
   if (tiff->layout.planes > 1) {
     tiff->pixels = allocate_zeroed((size_t)tiff->width * (size_t)tiff->height, 4, e);
@@ -334,6 +333,8 @@ static int unpack_block(struct tiff *tiff, struct packed *packed, uint64_t offse
   if (tiff_most_unpacked(tiff->compression, size) < wanted) {
     return fail(e, "%llu packed bytes cannot be %zu bytes of pixels", (unsigned long long)size, wanted);
   }
+  if (!packed->rows) packed->rows = allocate(packed->block + TIFF_SLACK, 1, e);
+  if (!packed->rows) return FAILED;
   const uint8_t *in = tiff->bytes + offset;
   if (tiff->layout.reversed) {
     if (packed->reversed_size < size) {
@@ -417,9 +418,9 @@ static int decode_packed(struct tiff *tiff, const struct decode_options *options
     return fail(e, "tiles of %lld pixels, which are not whole bytes", (long long)tiff->block_width);
   }
   uint64_t blocks = (uint64_t)blocks_across(tiff) * (uint64_t)blocks_down(tiff) * (uint64_t)layout->planes;
-  packed.most = tiff->size + blocks * (2 * packed.block + 4096);
-  packed.rows = allocate(packed.block + TIFF_SLACK, 1, e);
-  int status = packed.rows ? prepare_picture(tiff, options, e) : FAILED;
+  enum { OVERHEAD = 256 }; /* of a packed block, beyond twice its size */
+  packed.most = tiff->size + blocks * (2 * packed.block + OVERHEAD);
+  int status = prepare_picture(tiff, options, e);
   if (status == OK) status = decode_blocks(tiff, &packed, e);
   free(packed.rows);
   free(packed.reversed);
