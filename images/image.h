@@ -22,7 +22,8 @@ struct decode_options {
   int64_t max_pixels;
   /* Of a damaged or truncated file, give the picture that Pillow gives under ImageFile.LOAD_TRUNCATED_IMAGES. */
   bool lenient;
-  /* Turn the picture as its EXIF orientation says (Pillow's ImageOps.exif_transpose); else the tag is ignored. */
+  /* Turn the picture as its EXIF orientation says (Pillow's ImageOps.exif_transpose); else the tag is ignored, but in
+   * TIFF, which Pillow always turns. */
   bool exif_orientation;
 };
 
