@@ -94,6 +94,8 @@ FUZZ_SECONDS ?= 20
 FUZZ_TARGETS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 FUZZ_CC ?= clang
 FUZZ_SANITIZERS ?= address,undefined
+# Or by count: FUZZ_LIMIT="-runs=10000000 -max_len=400"
+FUZZ_LIMIT ?= -max_total_time=$(FUZZ_SECONDS)
 FUZZ_SOURCES = $(filter-out bench/%,$(LIBRARY_SOURCES))
 FUZZ_FLAGS = -std=c11 -D_GNU_SOURCE -I. -g -O1 -fno-sanitize-recover=all
 FUZZ_OBJECTS = $(patsubst %.c,$(BUILD)/fuzz/%.o,$(FUZZ_SOURCES)) \
@@ -115,7 +117,7 @@ $(BUILD)/fuzz/bin/%: tests/fuzz/%.c $(FUZZ_OBJECTS)
 fuzz: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/bin/%)
 	@for t in $(FUZZ_TARGETS); do \
 	  mkdir -p $(BUILD)/fuzz/corpus/$$t; echo "$$t:"; \
-	  $(BUILD)/fuzz/bin/$$t -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 \
+	  $(BUILD)/fuzz/bin/$$t $(FUZZ_LIMIT) -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 \
 	    -artifact_prefix=$(BUILD)/fuzz/$$t- $(BUILD)/fuzz/corpus/$$t $(wildcard tests/fixtures/*/.) 2>$(BUILD)/fuzz/$$t.log \
 	    || { tail -40 $(BUILD)/fuzz/$$t.log; exit 1; }; \
 	  grep -E "number_of_executed_units|peak_rss" $(BUILD)/fuzz/$$t.log; \
