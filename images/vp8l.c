@@ -6,7 +6,7 @@
 #include "images/vp8l_internal.h"
 #include "kernels/memory.h"
 
-enum { HEADER_SIZE = 5, SIGNATURE = 0x2f, ROWS_AT_ONCE = 16 };
+enum { HEADER_SIZE = 5, SIGNATURE = 0x2f };
 
 struct vp8l {
   const struct webp_chunk *chunk;
@@ -33,8 +33,14 @@ int vp8l_read_size(const struct webp_chunk *chunk, int *width, int *height, bool
   return OK;
 }
 
+/* Before an error's message: where in the file it was met. */
+static int fail_at(const struct vp8l *v, error *e) {
+  size_t read = (size_t)(v->bits.next - v->chunk->bytes) - (size_t)v->bits.count / 8;
+  return fail_within(e, "VP8L data (from byte %zu), at byte %zu", v->chunk->position, v->chunk->position + read);
+}
+
 /* Everything before the pixels. */
-static int open_picture(struct vp8l *v, error *e) {
+static int read_headers(struct vp8l *v, error *e) {
   int width = v->width;
   while (vp8l_read(&v->bits, 1)) {
     struct vp8l_transform *t = &v->transforms[v->transform_count];
@@ -48,6 +54,8 @@ static int open_picture(struct vp8l *v, error *e) {
   }
   return vp8l_open_picture(&v->picture, &v->bits, width, v->height, true, e);
 }
+
+static int open_picture(struct vp8l *v, error *e) { return read_headers(v, e) ? fail_at(v, e) : OK; }
 
 static void close_picture(struct vp8l *v) {
   for (int i = 0; i < v->transform_count; i++) vp8l_free_transform(&v->transforms[i]);
@@ -68,10 +76,10 @@ static void to_rgb(const uint32_t *pixels, int width, uint8_t *rgb) {
   }
 }
 
-/* Before an error's message: where in the file it was met. */
-static int fail_at(const struct vp8l *v, error *e) {
-  size_t read = (size_t)(v->bits.next - v->chunk->bytes) - (size_t)v->bits.count / 8;
-  return fail_within(e, "VP8L data (from byte %zu), at byte %zu", v->chunk->position, v->chunk->position + read);
+/* The rows from y on that are decoded together. */
+static int read_rows_from(struct vp8l *v, int y, error *e) {
+  int end = y + VP8L_ROWS < v->height ? y + VP8L_ROWS : v->height;
+  return vp8l_read_rows(&v->picture, &v->bits, end, e) ? fail_at(v, e) : OK;
 }
 
 static int decode_rows(struct vp8l *v, struct webp_rows *rows, error *e) {
@@ -79,11 +87,10 @@ static int decode_rows(struct vp8l *v, struct webp_rows *rows, error *e) {
   if (!row) return FAILED;
   int status = OK;
   for (int y = 0; y < v->height && status == OK; y++) {
-    int end = y + ROWS_AT_ONCE < v->height ? y + ROWS_AT_ONCE : v->height;
-    if (y % ROWS_AT_ONCE == 0 && vp8l_read_rows(&v->picture, &v->bits, end, e)) status = fail_at(v, e);
+    if (y % VP8L_ROWS == 0) status = read_rows_from(v, y, e);
     if (status) break;
     size_t width = (size_t)v->picture.width;
-    memcpy(row, v->picture.pixels + (size_t)y * width, width * sizeof *row);
+    memcpy(row, vp8l_row(&v->picture, y), width * sizeof *row);
     for (int i = v->transform_count - 1; i >= 0; i--) vp8l_undo_transform(&v->transforms[i], y, row);
     uint8_t *rgb = webp_begin_row(rows, y);
     if (!rgb) continue;
@@ -102,7 +109,6 @@ int vp8l_decode(const struct webp_chunk *chunk, struct webp_rows *rows, error *e
   vp8l_read(&v.bits, 8);
   vp8l_read(&v.bits, 32);
   int status = open_picture(&v, e);
-  if (status) fail_at(&v, e);
   if (status == OK) status = webp_begin_rows(rows, e);
   if (status == OK) status = decode_rows(&v, rows, e);
   close_picture(&v);
@@ -113,8 +119,7 @@ int vp8l_check_alpha(const struct webp_chunk *chunk, size_t offset, int width, i
   struct vp8l v = {.chunk = chunk, .width = width, .height = height};
   v.bits = vp8l_bits_open(chunk->bytes + offset, chunk->size - offset);
   int status = open_picture(&v, e);
-  if (status == OK) status = vp8l_read_rows(&v.picture, &v.bits, height, e);
-  if (status) fail_at(&v, e);
+  for (int y = 0; y < height && status == OK; y += VP8L_ROWS) status = read_rows_from(&v, y, e);
   close_picture(&v);
   return status;
 }

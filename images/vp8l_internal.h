@@ -14,6 +14,9 @@ enum {
   VP8L_MAX_LENGTH = 15, /* of a code */
   VP8L_ROOT_BITS = 8,   /* of the first table of a long code */
   VP8L_TRANSFORMS = 4,
+  VP8L_REACH = 1 << 20, /* how far back copies reach, in pixels; and how long they are */
+  VP8L_LONGEST_COPY = 4096,
+  VP8L_ROWS = 16, /* that are decoded at a time */
 };
 
 /* A picture's pixels are 0xAARRGGBB throughout. */
@@ -70,9 +73,12 @@ static inline __attribute__((always_inline)) int vp8l_symbol(struct vp8l_bits *b
 
 struct vp8l_picture {
   int width, height;
-  uint32_t *pixels;
   size_t decoded; /* pixels */
   int x, y;       /* of the next one */
+  /* Those from number `dropped` on. No copy reaches further back than VP8L_REACH, so that the picture itself, which is
+   * taken row by row, need not be in memory; data of transforms are there as a whole. */
+  uint32_t *pixels;
+  size_t dropped, capacity;
 
   struct vp8l_codes codes;
   uint16_t *blocks; /* the number of each block's group, or NULL: one group */
@@ -86,8 +92,12 @@ struct vp8l_picture {
 /* Everything before the pixels. is_main: the picture itself, which may have several groups of codes; else data of a
  * transform or the numbers of groups. */
 int vp8l_open_picture(struct vp8l_picture *p, struct vp8l_bits *b, int width, int height, bool is_main, error *e);
-/* Decode to the end of row `rows` - 1 at least. */
+/* Decode to the end of row `rows` - 1 at least: VP8L_ROWS rows more than before at most. Until the next call they are
+ * at vp8l_row(). */
 int vp8l_read_rows(struct vp8l_picture *p, struct vp8l_bits *b, int rows, error *e);
+static inline const uint32_t *vp8l_row(const struct vp8l_picture *p, int y) {
+  return p->pixels + ((size_t)y * (size_t)p->width - p->dropped);
+}
 /* A whole picture of a transform; the caller frees the pixels. */
 int vp8l_read_picture(uint32_t **pixels, struct vp8l_bits *b, int width, int height, error *e);
 void vp8l_close_picture(struct vp8l_picture *p);

@@ -39,7 +39,10 @@ int vp8l_open_picture(struct vp8l_picture *p, struct vp8l_bits *b, int width, in
   size_t groups = 1;
   if (is_main && vp8l_read(b, 1) && read_blocks(p, b, &groups, e)) return FAILED;
   if (vp8l_read_codes(&p->codes, b, groups, p->cache_bits, e)) return FAILED;
-  p->pixels = allocate((size_t)width * (size_t)height, sizeof *p->pixels, e);
+  p->capacity = (size_t)width * (size_t)height;
+  size_t window = 2 * (size_t)VP8L_REACH + (size_t)VP8L_ROWS * (size_t)width + VP8L_LONGEST_COPY;
+  if (is_main && p->capacity > window) p->capacity = window;
+  p->pixels = allocate(p->capacity, sizeof *p->pixels, e);
   return p->pixels ? OK : FAILED;
 }
 
@@ -103,13 +106,12 @@ static void copy_pixels(uint32_t *to, size_t distance, size_t length) {
   }
 }
 
-/* The colour that the cache holds at `key`, after the pixels so far went into it. */
-static uint32_t cached_colour(struct vp8l_picture *p, const uint32_t *end, uint32_t key) {
-  for (const uint32_t *pixel = p->pixels + p->cached; pixel < end; pixel++) {
+/* The pixels before `end` that have not been put into the cache of colours yet go there now. */
+static void fill_cache(struct vp8l_picture *p, const uint32_t *end) {
+  for (const uint32_t *pixel = p->pixels + (p->cached - p->dropped); pixel < end; pixel++) {
     p->cache[(0x1e35a7bdu * *pixel) >> (32 - p->cache_bits)] = *pixel;
   }
-  p->cached = (size_t)(end - p->pixels);
-  return p->cache[key];
+  p->cached = p->dropped + (size_t)(end - p->pixels);
 }
 
 /* ---- pixels ------------------------------------------------------------------------------------------------------ */
@@ -144,7 +146,7 @@ static int read_copy(struct vp8l_picture *p, struct vp8l_bits *b, const struct v
   int distance_prefix = vp8l_symbol(b, p->codes.entries, &group->codes[VP8L_DISTANCE]);
   vp8l_refill(b);
   size_t distance = distance_in_pixels(prefixed_value(b, distance_prefix), p->width);
-  size_t before = (size_t)(to - p->pixels), left = (size_t)p->width * (size_t)p->height - before;
+  size_t before = p->dropped + (size_t)(to - p->pixels), left = (size_t)p->width * (size_t)p->height - before;
   if (distance > before || *length > left) {
     return fail(e, "pixel %zu of %d x %d copies %zu pixels from %zu before it", before, p->width, p->height, *length,
                 distance);
@@ -185,8 +187,8 @@ static int read_run(struct vp8l_picture *p, struct vp8l_bits *bits, uint32_t *to
       to += length;
       if (to >= end || p->blocks) break; /* perhaps in another block */
     } else {
-      *to = cached_colour(p, to, (uint32_t)(symbol - VP8L_LITERALS - VP8L_LENGTHS));
-      to++;
+      fill_cache(p, to);
+      *to++ = p->cache[symbol - VP8L_LITERALS - VP8L_LENGTHS];
     }
   }
   *bits = b;
@@ -194,10 +196,21 @@ static int read_run(struct vp8l_picture *p, struct vp8l_bits *bits, uint32_t *to
   return status;
 }
 
+/* Drop old pixels if there is no room for `wanted` of all and a copy behind them. */
+static void make_room(struct vp8l_picture *p, size_t wanted) {
+  size_t pixels = (size_t)p->width * (size_t)p->height, most = wanted + VP8L_LONGEST_COPY;
+  if ((most < pixels ? most : pixels) - p->dropped <= p->capacity) return;
+  if (p->cache_bits) fill_cache(p, p->pixels + (p->decoded - p->dropped));
+  size_t kept = VP8L_REACH, first = p->decoded - kept;
+  memmove(p->pixels, p->pixels + (first - p->dropped), kept * sizeof *p->pixels);
+  p->dropped = first;
+}
+
 int vp8l_read_rows(struct vp8l_picture *p, struct vp8l_bits *b, int rows, error *e) {
   size_t wanted = (size_t)rows * (size_t)p->width;
+  make_room(p, wanted);
   while (p->decoded < wanted) {
-    uint32_t *at = p->pixels + p->decoded;
+    uint32_t *at = p->pixels + (p->decoded - p->dropped);
     size_t run = pixels_of_group(p, wanted - p->decoded);
     if (run > wanted - p->decoded) run = wanted - p->decoded;
     if (read_run(p, b, at, at + run, e)) return FAILED;

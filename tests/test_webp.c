@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "images/image.h"
 #include "images/vp8_internal.h"
 #include "tests/decoding.h"
 #include "tests/harness.h"
@@ -32,6 +33,93 @@ TEST(refused_webps_say_why) {
   memcpy(huge + 26, "\0\40\0\40", 4); /* 8192 x 8192 */
   check_refused(huge, sizeof huge, "262144 macroblocks, which its first partition cannot hold");
 #undef RIFF
+}
+
+/* ---- a large picture, of which VP8L keeps the last million pixels -------------------------------------------------*/
+
+struct bit_writer {
+  uint8_t *bytes;
+  size_t count; /* bits */
+};
+
+static void put(struct bit_writer *to, uint32_t value, int bits) {
+  for (int i = 0; i < bits; i++, to->count++) to->bytes[to->count / 8] |= (uint8_t)((value >> i & 1) << to->count % 8);
+}
+
+/* A code of one symbol. */
+static void put_one_symbol(struct bit_writer *to, uint32_t symbol) {
+  put(to, 5, 3);
+  put(to, symbol, 8);
+}
+
+enum { WIDE = 1021, HIGH = 3001, PIXELS = WIDE * HIGH, RED = 200, BLUE = 90 };
+
+/* Green 11 and 12, copies of 3073 pixels and more from a distance of 786313 pixels and more, and the cache's first
+ * colour have codes of two bits; the pixels' greens go to `greens`. */
+static void put_large_picture(struct bit_writer *to, uint8_t *greens) {
+  struct random random = {8};
+  put(to, 0x2f, 8);
+  put(to, WIDE - 1, 14);
+  put(to, HIGH - 1, 14);
+  put(to, 0, 4 + 1);                                   /* no alpha, no transform */
+  put(to, 1 | 1 << 1, 1 + 4 + 1);                      /* a cache of two colours, one group of codes */
+  put(to, 1 << 1, 1 + 4);                              /* lengths of five symbols of the code for lengths: */
+  put(to, 0 | 1 << 3 | 2 << 6 | 0 << 9 | 2 << 12, 15); /* 18 has the code 0, 0 has 10, 2 has 11 */
+  put(to, 0, 1);                                       /* all lengths: */
+  put(to, 0 | 0 << 1, 1 + 7);                          /* eleven zeros */
+  put(to, 3 | 3 << 2, 4);                              /* 2 of green 11 and 12 */
+  put(to, 0 | 127 << 1 | 0 << 8 | 117 << 9, 16);       /* 138 + 128 zeros */
+  put(to, 3 | 3 << 2 | 1 << 4, 6);                     /* 2 of the longest copies' prefix and of the cache's first, 0 */
+  put_one_symbol(to, RED);
+  put_one_symbol(to, BLUE);
+  put_one_symbol(to, 255);
+  put_one_symbol(to, 39); /* the farthest distances' prefix */
+  uint8_t cached = 0;     /* the last green whose colour has the key 0 */
+  for (int n = 0; n < PIXELS;) {
+    int kind = random_between(&random, 0, 300), begin = n;
+    uint32_t extra = (uint32_t)random_between(&random, 0, 1023),
+             far = (uint32_t)random_between(&random, 0, (1 << 18) - 1);
+    int length = 3073 + (int)extra, distance = (3 << 18) + (int)far + 1 - 120;
+    if (kind == 0 && distance <= n && length <= PIXELS - n) {
+      put(to, 1 | extra << 2, 2 + 10);
+      put(to, far, 18);
+      for (int i = 0; i < length; i++, n++) greens[n] = greens[n - distance];
+    } else if (kind % 3 == 1 && cached) {
+      put(to, 3, 2);
+      greens[n++] = cached;
+    } else {
+      put(to, kind % 2 ? 0 : 2, 2);
+      greens[n++] = kind % 2 ? 11 : 12;
+    }
+    for (int i = begin; i < n; i++) {
+      uint32_t colour = 0xff000000u | RED << 16 | (uint32_t)greens[i] << 8 | BLUE;
+      if ((0x1e35a7bdu * colour) >> 31 == 0) cached = greens[i];
+    }
+  }
+}
+
+TEST(vp8l_copies_reach_back_a_million_pixels) {
+  enum { HEADER = 20, ROOM = HEADER + 200 + PIXELS / 2 };
+  uint8_t *file = calloc(1, ROOM), *greens = malloc(PIXELS);
+  struct bit_writer to = {file + HEADER, 0};
+  put_large_picture(&to, greens);
+  uint32_t size = (uint32_t)(to.count / 16 * 2 + 2), riff = size + HEADER - 8;
+  memcpy(file, "RIFF....WEBPVP8L....", HEADER);
+  memcpy(file + 4, &riff, 4);
+  memcpy(file + 16, &size, 4);
+  struct image image;
+  error e = {""};
+  if (CHECK_MSG(webp_decode(&image, file, HEADER + size, NULL, &e) == OK, "%s", e.message)) {
+    int wrong = image.width != WIDE || image.height != HIGH;
+    for (size_t i = 0; i < PIXELS && !wrong; i++) {
+      const uint8_t *pixel = image.rgb + 3 * i;
+      wrong = pixel[0] != RED || pixel[1] != greens[i] || pixel[2] != BLUE;
+    }
+    CHECK(!wrong);
+    image_free(&image);
+  }
+  free(greens);
+  free(file);
 }
 
 /* ---- the loop filter, as sections 15.2 and 15.3 define it ---------------------------------------------------------*/
