@@ -41,10 +41,6 @@ static const uint8_t vp8_normalised[256] = {
     219, 220, 221, 222, 223, 224, 225, 226, 227, 228, 229, 230, 231, 232, 233, 234, 235, 236, 237, 238, 239, 240,
     241, 242, 243, 244, 245, 246, 247, 248, 249, 250, 251, 252, 253, 254};
 
-static inline struct vp8_bits vp8_bits_open(const uint8_t *bytes, size_t size) {
-  return (struct vp8_bits){.count = -8, .range = 254, .next = bytes, .end = bytes + size};
-}
-
 /* Load seven bytes, or near the end one: count becomes 0 or more. */
 static inline __attribute__((always_inline)) void vp8_bits_load(struct vp8_bits *b) {
   if (__builtin_expect(b->end - b->next >= 8, 1)) {
@@ -60,6 +56,13 @@ static inline __attribute__((always_inline)) void vp8_bits_load(struct vp8_bits 
     b->count = 0;
     b->ended = true;
   }
+}
+
+/* The first byte is asked for at once. */
+static inline struct vp8_bits vp8_bits_open(const uint8_t *bytes, size_t size) {
+  struct vp8_bits b = {.count = -8, .range = 254, .next = bytes, .end = bytes + size};
+  vp8_bits_load(&b);
+  return b;
 }
 
 /* One decision; probability / 256 is that of a 0. */
@@ -82,7 +85,7 @@ static inline __attribute__((always_inline)) int vp8_read_bit(struct vp8_bits *b
 static inline __attribute__((always_inline)) int vp8_read_sign(struct vp8_bits *b, int value) {
   if (b->count < 0) vp8_bits_load(b);
   uint32_t split = (uint32_t)b->range >> 1;
-  int minus = (int32_t)(split - (uint32_t)(b->value >> b->count)) >> 31;
+  int minus = -(int)((split - (uint32_t)(b->value >> b->count)) >> 31);
   b->value -= (uint64_t)((split + 1) & (uint32_t)minus) << b->count;
   b->range = (b->range + minus) | 1;
   b->count--;

@@ -105,15 +105,16 @@ static int read_partitions(struct vp8 *v, const uint8_t *bytes, size_t size, siz
     return fail(e, "truncated: no coefficients at byte %zu, where %d partitions begin", position, v->partition_count);
   }
   const uint8_t *at = bytes + sizes, *end = bytes + size;
-  for (int i = 0; i < v->partition_count; i++) {
-    size_t left = (size_t)(end - at), n = left;
-    if (i < v->partition_count - 1 && little_endian_24(bytes + 3 * (size_t)i) < left) {
-      n = little_endian_24(bytes + 3 * (size_t)i);
+  size_t n = 0;
+  for (int i = 0; i < v->partition_count; i++, at += n) {
+    n = (size_t)(end - at);
+    if (i < v->partition_count - 1) {
+      size_t promised = little_endian_24(bytes + 3 * (size_t)i);
+      n = promised < n ? promised : n;
     }
     v->partitions[i] = vp8_bits_open(at, n);
-    at += n;
   }
-  if (v->partitions[v->partition_count - 1].next == end) {
+  if (n == 0) {
     return fail(e, "truncated: the partitions from byte %zu on leave nothing for the last of %d", position,
                 v->partition_count);
   }

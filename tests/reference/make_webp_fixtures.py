@@ -74,8 +74,9 @@ def photo(width, height, noise=10, seed=1):
     """Smooth shades, edges of every direction, and noise; opaque."""
     noise_source = np.random.RandomState(seed)
     y, x = np.mgrid[0:height, 0:width].astype(float)
-    planes = [128 + 70 * np.sin(x / (4 + i)) * np.cos(y / (6 - i)) + 60 * np.sign(np.sin((x + (i + 1) * y) / 9)) for i in range(3)]
-    rgb = np.stack(planes, -1) + noise_source.normal(0, noise, (height, width, 3))
+    shades = [128 + 70 * np.sin(x / (4 + i)) * np.cos(y / (6 - i)) for i in range(3)]
+    edges = [60 * np.sign(np.sin((x + (i + 1) * y) / 9)) for i in range(3)]
+    rgb = np.stack(shades, -1) + np.stack(edges, -1) + noise_source.normal(0, noise, (height, width, 3))
     return opaque(np.clip(rgb, 0, 255).astype(np.uint8))
 
 
@@ -99,7 +100,8 @@ def few_colours(width, height, count):
 def two_halves(width, height):
     """Left and right want codes of their own."""
     rgba = photo(width, height, noise=2)
-    noise = np.random.RandomState(5).randint(0, 256, (height, width // 2, 3)) // np.array([1, 60, 120]) * np.array([1, 60, 120])
+    steps = np.array([1, 60, 120])
+    noise = np.random.RandomState(5).randint(0, 256, (height, width // 2, 3)) // steps * steps
     rgba[:, width // 2 :, :3] = noise[:, : width - width // 2]
     return rgba
 
@@ -141,6 +143,11 @@ def vp8x(flags, width, height):
     return chunk(b"VP8X", bytes([flags, 0, 0, 0]) + number_24(width - 1) + number_24(height - 1))
 
 
+def with_bits(data, bits):
+    """bits: {offset of a byte: what is set in it}."""
+    return bytes(byte | bits.get(i, 0) for i, byte in enumerate(data))
+
+
 ANIM = chunk(b"ANIM", b"\xff\x80\x40\xff\0\0")
 
 
@@ -172,8 +179,8 @@ def good_files():
     mostly_flat = np.full((140, 140, 4), 200, np.uint8)
     mostly_flat[:20, :30] = photo(30, 20)
     yield "lossy-flat", encode(mostly_flat, 10)
-    for levels, options in ((256, {"alpha_filtering": 0}), (256, {"alpha_filtering": 2}), (2, {}), (256, {"alpha_compression": 0}),
-                            (256, {"alpha_quality": 20})):
+    alphas = [(256, {"alpha_filtering": 0}), (256, {"alpha_filtering": 2}), (256, {"alpha_compression": 0})]
+    for levels, options in (*alphas, (256, {"alpha_quality": 20}), (2, {})):
         name = "-".join(["alpha", str(levels), *(f"{key[6:]}-{value}" for key, value in options.items())])
         yield name, encode(with_alpha(photo(30, 21), levels), 40, **options)
     for filter_ in (1, 2, 3):
@@ -204,18 +211,20 @@ def good_files():
         buffer = io.BytesIO()
         animation[0].save(buffer, "WEBP", save_all=True, append_images=animation[1:], duration=40, **options)
         yield name, buffer.getvalue()
-    yield "animation-place", riff(vp8x(2, 30, 26), ANIM, anmf(6, 8, 21, 18, LOSSY_CHUNK), anmf(0, 0, 21, 18, LOSSLESS_CHUNK))
+    second = anmf(0, 0, 21, 18, LOSSLESS_CHUNK)
+    yield "animation-place", riff(vp8x(2, 30, 26), ANIM, anmf(6, 8, 21, 18, LOSSY_CHUNK), second)
     yield "animation-alpha", riff(vp8x(18, 24, 18), ANIM, anmf(2, 0, 21, 18, ALPHA, LOSSY_CHUNK))
     yield "animation-empty-frame", riff(
         vp8x(2, 21, 18), ANIM, anmf(0, 0, 21, 18), anmf(0, 0, 9, 9, LOSSLESS_CHUNK), chunk(b"JUNK", b"odd"))
-    yield "metadata", by_pillow(photo(19, 17), quality=40, exif=b"Exif\0\0II*\0odd", icc_profile=b"profile", xmp=b"<x/>")
+    metadata = {"exif": b"Exif\0\0II*\0odd", "icc_profile": b"profile", "xmp": b"<x/>"}
+    yield "metadata", by_pillow(photo(19, 17), quality=40, **metadata)
     yield "extended", riff(vp8x(0, 21, 18), chunk(b"what", b"odd"), LOSSY_CHUNK, chunk(b"EXIF", b"odd"))
     yield "extended-lossless", riff(vp8x(0, 21, 18), LOSSLESS_CHUNK)
     yield "alpha-not-announced", riff(vp8x(0, 21, 18), chunk(b"ALPH", b"\xff"), LOSSY_CHUNK)
     yield "simple-and-more", riff(LOSSY_CHUNK, chunk(b"what", b"ever"), b"junk")
     yield "junk-behind", LOSSY + b"junk"
     # Scales of the display size, a version that promises simpler filters, and another colour space change nothing.
-    yield "version-3", riff(chunk(b"VP8 ", bytes([LOSSY_DATA[0] | 6]) + LOSSY_DATA[1:7] + bytes([LOSSY_DATA[7] | 0x80]) + LOSSY_DATA[8:]))
+    yield "version-3", riff(chunk(b"VP8 ", with_bits(LOSSY_DATA, {0: 6, 7: 0x80})))
 
 
 def damaged_files():
@@ -223,10 +232,10 @@ def damaged_files():
     yield "cut-chunk", riff(chunk(b"VP8 ", LOSSY_DATA[:-60]))
     yield "cut-modes", riff(chunk(b"VP8 ", number_24(0x10 | 12 << 5) + LOSSY_DATA[3:]))
     yield "cut-lossless", riff(chunk(b"VP8L", LOSSLESS_DATA[:-60]))
-    yield "not-a-key-frame", riff(chunk(b"VP8 ", bytes([LOSSY_DATA[0] | 1]) + LOSSY_DATA[1:]))
+    yield "not-a-key-frame", riff(chunk(b"VP8 ", with_bits(LOSSY_DATA, {0: 1})))
     yield "hidden", riff(chunk(b"VP8 ", bytes([LOSSY_DATA[0] & ~16]) + LOSSY_DATA[1:]))
     yield "no-start-code", riff(chunk(b"VP8 ", LOSSY_DATA[:3] + b"xyz" + LOSSY_DATA[6:]))
-    yield "unknown-version", riff(chunk(b"VP8L", LOSSLESS_DATA[:4] + bytes([LOSSLESS_DATA[4] | 0x80]) + LOSSLESS_DATA[5:]))
+    yield "unknown-version", riff(chunk(b"VP8L", with_bits(LOSSLESS_DATA, {4: 0x80})))
     yield "no-image", riff(vp8x(0, 21, 18), chunk(b"what", b"ever"))
     yield "no-canvas-size", riff(vp8x(0, 22, 18), LOSSY_CHUNK)
     yield "beyond-canvas", riff(vp8x(2, 21, 18), ANIM, anmf(2, 0, 19, 18, LOSSY_CHUNK))

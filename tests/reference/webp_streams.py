@@ -12,10 +12,11 @@ import sys
 SOURCES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "images")
 
 
-def numbers_in(file, start, end):
+def numbers_in(file, array):
+    """All numbers of an array in a C source, in order."""
     with open(os.path.join(SOURCES, file)) as source:
-        text = source.read()
-    return [int(n) for n in re.findall(r"-?\b\d+\b", text[text.index(start) + len(start) : text.index(end, text.index(start))])]
+        initialiser = re.search(rf"{array}\[[^=]*= ({{.*?}});", source.read(), re.S)[1]
+    return [int(n) for n in re.findall(r"-?\d+", initialiser)]
 
 
 def riff(tag, data):
@@ -25,8 +26,7 @@ def riff(tag, data):
 
 # ---- VP8 (RFC 6386) -------------------------------------------------------------------------------------------------
 
-# [4][8][3][11] numbers, behind the dimensions of the array.
-UPDATE_PROBABILITIES = numbers_in("vp8_tables.c", "vp8_update_probabilities[VP8_PLANES][VP8_BANDS][VP8_CONTEXTS][VP8_PROBABILITIES] = ", ";")
+UPDATE_PROBABILITIES = numbers_in("vp8_tables.c", "vp8_update_probabilities")
 
 
 class BoolEncoder:
@@ -147,7 +147,7 @@ def vp8(rng, width, height, cut=0.0, updates=0.02, room=900):
 
 # ---- VP8L (RFC 9649) ------------------------------------------------------------------------------------------------
 
-near = numbers_in("vp8l_pixels.c", "near[NEAR_DISTANCES][2] = ", ";")
+near = numbers_in("vp8l_pixels.c", "near")
 NEAR = list(zip(near[::2], near[1::2]))
 ORDER = [17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]
 
