@@ -15,7 +15,7 @@ enum { FLAG_ANIMATION = 2, FLAG_ALPHA = 16, KNOWN_FLAGS = 0x3e };
 
 struct frame {
   int x, y, width, height;
-  struct webp_chunk image, alpha; /* of alpha->size 0: none */
+  struct webp_chunk image, alpha; /* bytes NULL: none */
   bool lossless, has_alpha;
 };
 
@@ -73,7 +73,7 @@ static int read_image_header(struct frame *frame, const struct chunk *chunk, err
   return vp8l_read_size(&frame->image, &frame->width, &frame->height, &frame->has_alpha, e);
 }
 
-/* The chunks of a frame, in any order here, and where there is none, none; up to the first that belongs elsewhere. */
+/* The chunks of a frame, in any order, up to the first that is not its. */
 static int read_frame(struct webp *webp, struct frame *frame, error *e) {
   do {
     struct chunk chunk;
@@ -92,7 +92,7 @@ static int read_frame(struct webp *webp, struct frame *frame, error *e) {
   return OK;
 }
 
-/* A frame that is whole and in its place; exactly: it covers the canvas. */
+/* The frame must be whole and in its place: within an animation's canvas, or all of a still picture's. */
 static int add_frame(struct webp *webp, struct frame *frame, error *e) {
   if (!frame->image.bytes) return fail(e, "the frame before byte %zu has no image", webp->at);
   if (frame->alpha.bytes && frame->alpha.position > frame->image.position) {
@@ -109,7 +109,7 @@ static int add_frame(struct webp *webp, struct frame *frame, error *e) {
   return OK;
 }
 
-/* The chunk ANMF holds a frame's place and then its chunks, as if they followed. */
+/* The chunk ANMF holds a frame's place, then its chunks; what follows those there is read as if it were outside. */
 static int read_animation_frame(struct webp *webp, const struct chunk *chunk, error *e) {
   const uint8_t *p = chunk->data.bytes;
   if (chunk->data.padded_size < ANMF_SIZE) {

@@ -40,7 +40,7 @@ int vp8_decode(const struct webp_chunk *chunk, struct webp_rows *rows, error *e)
 int vp8l_decode(const struct webp_chunk *chunk, struct webp_rows *rows, error *e);
 
 /* An alpha plane that was coded as the green of a lossless picture without a header, from byte `offset` of the chunk:
- * read through, for its errors. Stricter than libwebp, which forgives a palette's last index that bits are missing to. */
+ * read through, for its errors. Stricter than libwebp, which forgives a palette's last index for missing bits. */
 int vp8l_check_alpha(const struct webp_chunk *chunk, size_t offset, int width, int height, error *e);
 
 #endif
