@@ -159,7 +159,7 @@ struct format {
 };
 static const struct format formats[] = {
     {.name = "JPEG", .matches = is_jpeg, .stream = jpeg_stream},
-    {.name = "PNG", .matches = is_png, .decode = png_decode},
+    {.name = "PNG", .matches = is_png, .stream = png_stream},
     {.name = "GIF", .matches = is_gif, .decode = gif_decode},
     {.name = "BMP", .matches = is_bmp, .decode = bmp_decode},
     {.name = "DIB", .matches = dib_matches, .decode = dib_decode},

@@ -67,7 +67,7 @@ int image_stream(struct row_sink *sink, struct image *about, const uint8_t *byte
 /* Formats whose decoders make rows: the contract of image_stream(), but that about->format is left alone. */
 typedef int image_streamer(struct row_sink *sink, struct image *about, const uint8_t *bytes, size_t size,
                            const struct decode_options *options, error *e);
-image_streamer jpeg_stream, webp_stream;
+image_streamer jpeg_stream, png_stream, webp_stream;
 /* The whole picture from such a decoder; give a whole picture's rows to a sink. */
 int image_collect(image_streamer *stream, struct image *image, const uint8_t *bytes, size_t size,
                   const struct decode_options *options, error *e);

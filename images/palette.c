@@ -13,7 +13,7 @@ void palette_set_gray(struct palette *palette) {
   for (int i = 0; i < 256; i++) memset(palette->rgb[i], i, 4);
 }
 
-static void unpack(const uint8_t *packed, int bits, size_t n, uint8_t *indices) {
+void palette_unpack(const uint8_t *packed, int bits, size_t n, uint8_t *indices) {
   int per_byte = 8 / bits, mask = (1 << bits) - 1;
   size_t whole = n / (size_t)per_byte, rest = n % (size_t)per_byte;
   for (size_t i = 0; i < whole; i++) {
@@ -30,7 +30,7 @@ void palette_expand_packed(const struct palette *palette, const uint8_t *packed,
   uint8_t indices[256];
   for (size_t x = 0, part; x < n; x += part) {
     part = n - x < sizeof indices ? n - x : sizeof indices;
-    unpack(packed + x * (size_t)bits / 8, bits, part, indices);
+    palette_unpack(packed + x * (size_t)bits / 8, bits, part, indices);
     palette_expand(palette, indices, part, rgb + 3 * x);
   }
 }

@@ -14,6 +14,8 @@ struct palette {
 void palette_expand(const struct palette *palette, const uint8_t *indices, size_t n, uint8_t *rgb);
 /* The same of indices of 1, 2, 4 or 8 bits, the most significant bits of a byte first. */
 void palette_expand_packed(const struct palette *palette, const uint8_t *packed, int bits, size_t n, uint8_t *rgb);
+/* indices [n]: those of 1, 2 or 4 bits, one to a byte */
+void palette_unpack(const uint8_t *packed, int bits, size_t n, uint8_t *indices);
 /* index i is gray of level i */
 void palette_set_gray(struct palette *palette);
 

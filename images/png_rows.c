@@ -3,7 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-int png_pixel_bits(const struct png_format *format) {
+#include "images/png_filter.h"
+#include "kernels/memory.h"
+
+static int pixel_bits(const struct png_format *format) {
   switch ((enum png_colour_type)format->colour_type) {
     case PNG_RGB:
       return 3 * format->depth;
@@ -16,6 +19,10 @@ int png_pixel_bits(const struct png_format *format) {
       break;
   }
   return format->depth;
+}
+
+size_t png_row_bytes(const struct png_format *format, int64_t width) {
+  return ((size_t)width * (size_t)pixel_bits(format) + 7) / 8;
 }
 
 /* ---- passes -------------------------------------------------------------------------------------------------- */
@@ -44,147 +51,220 @@ static int list_passes(const struct png_format *format, struct pass passes[MAX_P
   return count;
 }
 
-static size_t row_bytes(const struct png_format *format, const struct pass *pass) {
-  return ((size_t)pass->width * (size_t)png_pixel_bits(format) + 7) / 8;
-}
-
 size_t png_data_size(const struct png_format *format) {
   struct pass passes[MAX_PASSES];
   size_t size = 0;
   int count = list_passes(format, passes);
-  for (int i = 0; i < count; i++) size += (1 + row_bytes(format, &passes[i])) * (size_t)passes[i].height;
+  for (int i = 0; i < count; i++) size += (1 + png_row_bytes(format, passes[i].width)) * (size_t)passes[i].height;
   return size;
-}
-
-/* ---- filters ------------------------------------------------------------------------------------------------- */
-
-static inline uint8_t paeth(int left, int above, int corner) {
-  int from_left = abs(above - corner), from_above = abs(left - corner), from_corner = abs(left + above - 2 * corner);
-  if (from_left <= from_above && from_left <= from_corner) return (uint8_t)left;
-  return (uint8_t)(from_above <= from_corner ? above : corner);
-}
-
-/* `step` bytes lie between a byte and the one of the pixel to its left; above: the row before, zeros for the first.
- * Inlined for each usual step, so that the compiler knows how far the dependence reaches. */
-static inline __attribute__((always_inline)) void unfilter_step(int filter, uint8_t *row, const uint8_t *above,
-                                                                size_t n, size_t step) {
-  size_t first = step < n ? step : n;
-  switch (filter) {
-    case 1:
-      for (size_t i = first; i < n; i++) row[i] = (uint8_t)(row[i] + row[i - step]);
-      break;
-    case 2:
-      for (size_t i = 0; i < n; i++) row[i] = (uint8_t)(row[i] + above[i]);
-      break;
-    case 3:
-      for (size_t i = 0; i < first; i++) row[i] = (uint8_t)(row[i] + above[i] / 2);
-      for (size_t i = first; i < n; i++) row[i] = (uint8_t)(row[i] + (row[i - step] + above[i]) / 2);
-      break;
-    case 4:
-      for (size_t i = 0; i < first; i++) row[i] = (uint8_t)(row[i] + above[i]);
-      for (size_t i = first; i < n; i++) {
-        row[i] = (uint8_t)(row[i] + paeth(row[i - step], above[i], above[i - step]));
-      }
-      break;
-    default:
-      break;
-  }
-}
-
-static void unfilter(int filter, uint8_t *row, const uint8_t *above, size_t n, size_t step) {
-  switch (step) {
-    case 1:
-      unfilter_step(filter, row, above, n, 1);
-      break;
-    case 3:
-      unfilter_step(filter, row, above, n, 3);
-      break;
-    case 4:
-      unfilter_step(filter, row, above, n, 4);
-      break;
-    default:
-      unfilter_step(filter, row, above, n, step);
-      break;
-  }
 }
 
 /* ---- pixels -------------------------------------------------------------------------------------------------- */
 
-/* Samples of less than a byte lie highest bits first. */
-static inline unsigned packed_sample(const uint8_t *row, int64_t x, int depth) {
-  int64_t bit = x * depth;
-  return (unsigned)row[bit / 8] >> (8 - depth - (int)(bit % 8)) & ((1u << depth) - 1);
+/* As Pillow does: alpha and transparent colours are dropped; samples of 16 bits keep their high byte, except that gray
+ * without alpha is clipped to 255. */
+enum kind { INDEX, GRAY, GRAY_CLIPPED, COLOUR_8, COLOUR_16 };
+
+static inline uint32_t colour_at(enum kind kind, const uint8_t *p, const struct palette *palette) {
+  uint32_t colour = 0;
+  switch (kind) {
+    case INDEX:
+      memcpy(&colour, palette->rgb[*p], sizeof colour);
+      break;
+    case GRAY:
+      colour = *p * 0x010101u;
+      break;
+    case GRAY_CLIPPED:
+      colour = (p[0] ? 255 : p[1]) * 0x010101u;
+      break;
+    case COLOUR_8:
+      colour = p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16;
+      break;
+    case COLOUR_16:
+      colour = p[0] | (uint32_t)p[2] << 8 | (uint32_t)p[4] << 16;
+      break;
+  }
+  return colour;
 }
 
-static inline void put_gray(uint8_t *rgb, unsigned gray) { rgb[0] = rgb[1] = rgb[2] = (uint8_t)gray; }
+/* n pixels of `pixel` bytes to RGB, `stride` bytes from pixel to pixel. Where they are neighbours four bytes are stored
+ * at a time, of which the next pixel overwrites the last one. */
+static inline __attribute__((always_inline)) void expand_kind(enum kind kind, size_t pixel,
+                                                              const struct palette *palette, const uint8_t *from,
+                                                              int64_t n, uint8_t *rgb, size_t stride) {
+  for (; stride == 3 && n > 1; n--, from += pixel, rgb += 3) {
+    uint32_t colour = colour_at(kind, from, palette);
+    memcpy(rgb, &colour, 4);
+  }
+  for (; n > 0; n--, from += pixel, rgb += stride) {
+    uint32_t colour = colour_at(kind, from, palette);
+    memcpy(rgb, &colour, 3);
+  }
+}
 
-/* One row to RGB, `stride` bytes from pixel to pixel. As Pillow does: alpha and transparent colours are dropped;
- * samples of 16 bits keep their high byte, except that gray without alpha is clipped to 255. */
-static void expand_row(const struct png_format *format, const uint8_t *row, int64_t width, uint8_t *rgb,
-                       size_t stride) {
-  int depth = format->depth;
-  size_t sample = depth == 16 ? 2 : 1;
+/* `from`: n pixels; of less than eight bits, indices in bytes. */
+static void expand(const struct png_format *format, const uint8_t *from, int64_t n, uint8_t *rgb, size_t stride) {
+  const struct palette *palette = &format->palette;
+  bool is_16 = format->depth == 16;
   switch ((enum png_colour_type)format->colour_type) {
     case PNG_GRAY:
-      for (int64_t x = 0; x < width; x++, rgb += stride) {
-        if (depth == 16) {
-          put_gray(rgb, row[2 * x] ? 255 : row[2 * x + 1]);
-        } else {
-          put_gray(rgb, packed_sample(row, x, depth) * 255 / ((1u << depth) - 1));
-        }
+      if (is_16) {
+        expand_kind(GRAY_CLIPPED, 2, palette, from, n, rgb, stride);
+      } else if (format->depth == 8) {
+        expand_kind(GRAY, 1, palette, from, n, rgb, stride);
+      } else {
+        expand_kind(INDEX, 1, palette, from, n, rgb, stride);
       }
       break;
     case PNG_PALETTE:
-      for (int64_t x = 0; x < width; x++, rgb += stride) memcpy(rgb, format->palette[packed_sample(row, x, depth)], 3);
+      expand_kind(INDEX, 1, palette, from, n, rgb, stride);
       break;
     case PNG_GRAY_ALPHA:
-      for (int64_t x = 0; x < width; x++, row += 2 * sample, rgb += stride) put_gray(rgb, row[0]);
+      if (is_16) {
+        expand_kind(GRAY, 4, palette, from, n, rgb, stride);
+      } else {
+        expand_kind(GRAY, 2, palette, from, n, rgb, stride);
+      }
       break;
     case PNG_RGB:
-    case PNG_RGB_ALPHA: {
-      size_t pixel = (format->colour_type == PNG_RGB ? 3 : 4) * sample;
-      if (pixel == 3 && stride == 3) {
-        memcpy(rgb, row, (size_t)width * 3);
-        break;
-      }
-      for (int64_t x = 0; x < width; x++, row += pixel, rgb += stride) {
-        rgb[0] = row[0];
-        rgb[1] = row[sample];
-        rgb[2] = row[2 * sample];
+      if (is_16) {
+        expand_kind(COLOUR_16, 6, palette, from, n, rgb, stride);
+      } else if (stride == 3) {
+        memcpy(rgb, from, (size_t)n * 3);
+      } else {
+        expand_kind(COLOUR_8, 3, palette, from, n, rgb, stride);
       }
       break;
-    }
+    case PNG_RGB_ALPHA:
+      if (is_16) {
+        expand_kind(COLOUR_16, 8, palette, from, n, rgb, stride);
+      } else {
+        expand_kind(COLOUR_8, 4, palette, from, n, rgb, stride);
+      }
+      break;
   }
 }
 
-int png_rows_decode(const struct png_format *format, uint8_t *data, struct image *image, error *e) {
+/* ---- rows ---------------------------------------------------------------------------------------------------- */
+
+struct reader {
+  struct png_rows *rows;
+  size_t pixel;         /* bytes, at least one */
+  uint8_t *row, *above; /* unfiltered, with PNG_ROW_SLACK; above: the one before, zeros for a pass's first */
+  uint8_t *indices;     /* [width] of a row, for samples of less than eight bits */
+  uint8_t *memory;
+};
+
+static int open_reader(struct reader *r, struct png_rows *rows, error *e) {
+  const struct png_format *format = rows->format;
+  size_t room = png_row_bytes(format, format->width) + PNG_ROW_SLACK, width = (size_t)format->width;
+  r->rows = rows;
+  r->pixel = pixel_bits(format) < 8 ? 1 : (size_t)pixel_bits(format) / 8;
+  r->memory = allocate_zeroed(2 * room + (format->depth < 8 ? width : 0), 1, e);
+  if (!r->memory) return FAILED;
+  r->row = r->memory;
+  r->above = r->memory + room;
+  r->indices = r->memory + 2 * room;
+  return OK;
+}
+
+/* The next row to r->row; when it is not `wanted` only its presence is checked. */
+static int read_row(struct reader *r, size_t bytes, bool wanted, error *e) {
+  struct png_rows *rows = r->rows;
+  const uint8_t *data;
+  size_t got;
+  if (inflater_take(rows->data, 1 + bytes, &data, &got, e) != OK) return FAILED;
+  if (got <= bytes) {
+    return fail(e, "truncated: %zu of %zu bytes of pixels", rows->produced + got, png_data_size(rows->format));
+  }
+  if (data[0] >= PNG_FILTERS) {
+    return fail(e, "unknown filter %d at byte %zu of the decompressed data", data[0], rows->produced);
+  }
+  rows->produced += got;
+  if (!wanted) return OK;
+  uint8_t *above = r->row;
+  r->row = r->above;
+  r->above = above;
+  png_unfilter((enum png_filter)data[0], data + 1, above, r->row, bytes, (int)r->pixel);
+  return OK;
+}
+
+/* The same, but where the rest of a damaged file is forgiven it is false, and rows->partial. */
+static bool has_row(struct reader *r, size_t bytes, bool wanted, int *status, error *e) {
+  struct png_rows *rows = r->rows;
+  if (!rows->partial) *status = read_row(r, bytes, wanted, e);
+  if (*status != OK && rows->options && rows->options->lenient) {
+    rows->partial = true;
+    *status = OK;
+  }
+  rows->data_failed = *status != OK;
+  return *status == OK && !rows->partial;
+}
+
+/* n pixels of r->row, from x on. */
+static void put_pixels(struct reader *r, int64_t x, int64_t n, uint8_t *rgb, size_t stride) {
+  const struct png_format *format = r->rows->format;
+  const uint8_t *from = r->row;
+  if (format->depth < 8) {
+    palette_unpack(from, format->depth, (size_t)(x + n), r->indices);
+    from = r->indices;
+  }
+  expand(format, from + (size_t)x * r->pixel, n, rgb, stride);
+}
+
+static int stream_in_order(struct reader *r, struct row_sink *sink, error *e) {
+  const struct png_format *format = r->rows->format;
+  size_t bytes = png_row_bytes(format, format->width);
+  struct rectangle part = {0, 0, (int)format->width, (int)format->height};
+  int status = sink->begin(sink, part.width, part.height, &part, e);
+  for (int y = 0; y < format->height && status == OK; y++) {
+    bool is_above_end = y < part.y + part.height;
+    if (!has_row(r, bytes, is_above_end, &status, e) && status == OK) memset(r->row, 0, bytes);
+    if (status != OK || y < part.y || !is_above_end) continue;
+    put_pixels(r, part.x, part.width, sink->room(sink), 3);
+    status = sink->row(sink, e);
+  }
+  return status;
+}
+
+/* What pixels that are missing look like. */
+static void fill_with_zeros(struct reader *r, struct image *image) {
+  size_t stride = 3 * (size_t)image->width;
+  put_pixels(r, 0, image->width, image->rgb, 3);
+  for (size_t y = 1; y < (size_t)image->height; y++) memcpy(image->rgb + y * stride, image->rgb, stride);
+}
+
+static int decode_passes(struct reader *r, struct image *image, error *e) {
+  const struct png_format *format = r->rows->format;
   struct pass passes[MAX_PASSES];
-  int count = list_passes(format, passes);
-  size_t step = png_pixel_bits(format) < 8 ? 1 : (size_t)png_pixel_bits(format) / 8;
-  const uint8_t *start = data;
-  for (int i = 0; i < count; i++) {
+  int count = list_passes(format, passes), status = OK;
+  for (int i = 0; i < count && status == OK; i++) {
     const struct pass *pass = &passes[i];
-    size_t bytes = row_bytes(format, pass);
-    const uint8_t *above = NULL;
-    for (int64_t y = 0; y < pass->height; y++) {
-      int filter = data[0];
-      uint8_t *row = data + 1;
-      if (filter > 4) {
-        return fail(e, "unknown filter %d at byte %zu of the decompressed data", filter, (size_t)(data - start));
-      }
-      /* Above the first row lie zeros: up then changes nothing, and Paeth's choice is the left byte. */
-      if (above) {
-        unfilter(filter, row, above, bytes, step);
-      } else if (filter == 3) {
-        for (size_t k = step; k < bytes; k++) row[k] = (uint8_t)(row[k] + row[k - step] / 2);
-      } else if (filter != 2) {
-        unfilter(filter == 4 ? 1 : filter, row, row, bytes, step);
-      }
-      size_t pixel = (size_t)(pass->y + y * pass->step_y) * (size_t)image->width + (size_t)pass->x;
-      expand_row(format, row, pass->width, image->rgb + 3 * pixel, 3 * (size_t)pass->step_x);
-      above = row;
-      data += 1 + bytes;
+    size_t bytes = png_row_bytes(format, pass->width);
+    memset(r->row, 0, bytes);
+    for (int64_t y = 0; y < pass->height && has_row(r, bytes, true, &status, e); y++) {
+      size_t first = (size_t)(pass->y + y * pass->step_y) * (size_t)image->width + (size_t)pass->x;
+      put_pixels(r, 0, pass->width, image->rgb + 3 * first, 3 * (size_t)pass->step_x);
     }
   }
-  return OK;
+  return status;
+}
+
+static int stream_interlaced(struct reader *r, struct row_sink *sink, error *e) {
+  const struct png_format *format = r->rows->format;
+  struct image image;
+  if (image_allocate(&image, format->width, format->height, r->rows->options, e) != OK) return FAILED;
+  if (r->rows->options && r->rows->options->lenient) fill_with_zeros(r, &image);
+  int status = decode_passes(r, &image, e);
+  if (status == OK) status = image_put_rows(&image, sink, e);
+  image_free(&image);
+  return status;
+}
+
+int png_rows_stream(struct png_rows *rows, struct row_sink *sink, error *e) {
+  struct reader reader;
+  if (open_reader(&reader, rows, e) != OK) return FAILED;
+  int status = rows->format->interlaced ? stream_interlaced(&reader, sink, e) : stream_in_order(&reader, sink, e);
+  free(reader.memory);
+  return status;
 }

@@ -190,6 +190,13 @@ static void read_binary(struct pnm *pnm, struct image *image) {
   }
 }
 
+static const char *mode_name(const struct pnm *pnm) {
+  static const char *const by_channels[] = {"L", "LA", "RGB", "RGBA"};
+  if (is_bitmap(pnm)) return "1";
+  if (pnm->kind != 7 && pnm->channels == 1 && pnm->maxval > 255) return "I";
+  return by_channels[pnm->channels - 1];
+}
+
 static int decode(struct pnm *pnm, struct image *image, const struct decode_options *options, error *e) {
   if (read_header(pnm, e) || image_check_size(pnm->width, pnm->height, options, e)) return FAILED;
   /* No allocation for what the file cannot hold: a plain sample takes a digit and, but for bits, a space. */
@@ -201,6 +208,7 @@ static int decode(struct pnm *pnm, struct image *image, const struct decode_opti
     return fail(e, "truncated: %zu bytes of pixels from byte %zu at least, the file has %zu", needed, pnm->at, left);
   }
   if (fill_levels(pnm, e) || image_allocate(image, pnm->width, pnm->height, options, e)) return FAILED;
+  image->mode = mode_name(pnm);
   if (pnm->kind == 1) return read_plain_bitmap(pnm, image, e);
   if (is_plain(pnm)) return read_plain(pnm, image, e);
   read_binary(pnm, image);

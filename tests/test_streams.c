@@ -46,7 +46,7 @@ static void check_part(const char *name, const struct image *whole, struct recta
   CHECK_MSG(status == OK && checker.wrong == 0 && checker.rows == part.height,
             "%s, %dx%d at %d,%d: %d rows, %d wrong: %s", name, part.width, part.height, part.x, part.y, checker.rows,
             checker.wrong, e.message);
-  CHECK(about.width == whole->width && about.height == whole->height && !about.rgb && about.format);
+  CHECK(about.width == whole->width && about.height == whole->height && !about.rgb && about.format && about.mode);
   free(checker.row);
 }
 

@@ -22,7 +22,8 @@ int filter_from_name(enum filter *filter, const char *name, error *e) {
     *filter = (enum filter)i;
     return OK;
   }
-  return fail(e, "interpolation \"%.40s\" is not supported: nearest, bilinear, bicubic, lanczos, box, hamming are", name);
+  return fail(e, "interpolation \"%.40s\" is not supported: nearest, bilinear, bicubic, lanczos, box, hamming are",
+              name);
 }
 
 int crop_mode_from_name(enum crop_mode *mode, const char *name, error *e) {
