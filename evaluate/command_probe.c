@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "evaluate/dataset_parts.h"
+#include "evaluate/duplicates.h"
 #include "evaluate/options.h"
 #include "evaluate/output.h"
 #include "evaluate/predictions.h"
@@ -17,6 +18,7 @@ struct run {
   bool json;
   struct feature_set train, test, val;
   struct probe_result result;
+  size_t duplicates; /* of test in train */
   double seconds;
 };
 
@@ -64,6 +66,7 @@ static void write_json(struct json_writer *w, const void *context) {
   results_write_metrics(w, &r->test);
   json_key(w, "C"), json_number(w, r->C);
   json_key(w, "n_train"), json_integer(w, (int64_t)run->train.n);
+  json_key(w, "duplicates"), json_integer(w, (int64_t)run->duplicates);
   json_key(w, "d"), json_integer(w, (int64_t)run->train.d);
   json_key(w, "classes"), json_integer(w, run->train.classes);
   json_key(w, "standardize"), json_boolean(w, run->options.standardize);
@@ -165,6 +168,14 @@ static void warn(const struct run *run) {
   }
 }
 
+/* Pictures that are learnt from and judged by make results look better than they are. */
+static int warn_of_duplicates(struct run *run, error *e) {
+  int status = duplicates_warn(&run->train, &run->test, stderr, &run->duplicates, e);
+  if (status == OK && run->val_folder) status = duplicates_warn(&run->train, &run->val, stderr, NULL, e);
+  if (status == OK && run->val_folder) status = duplicates_warn(&run->val, &run->test, stderr, NULL, e);
+  return status;
+}
+
 static int run_command(const struct arguments *arguments, error *e) {
   struct run run = {0};
   struct threads *pool = NULL;
@@ -173,6 +184,7 @@ static int run_command(const struct arguments *arguments, error *e) {
   if (status == OK) status = feature_set_open(&run.test, run.test_folder, e);
   if (status == OK && run.val_folder) status = feature_set_open(&run.val, run.val_folder, e);
   if (status == OK && run.out) status = results_prepare_folder(run.out, e);
+  if (status == OK) status = warn_of_duplicates(&run, e);
   if (status == OK && !(pool = threads_start(run.threads, e))) status = FAILED;
   if (status == OK) {
     double begin = results_now();
