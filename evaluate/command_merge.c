@@ -46,7 +46,8 @@ static int run_command(const struct arguments *arguments, error *e) {
   for (size_t i = 0; i < count; i++) folders[i] = positional(arguments, (int)i);
   struct merge_result result;
   double begin = now();
-  status = merge_folders(&result, folders, count, out, e);
+  status = merge_folders(&result, folders, count, out, option_given(arguments, "--resume"), e);
+  if (status == OK && result.was_there) fprintf(stderr, "%s: is finished already\n", out);
   if (status == OK && option_given(arguments, "--json")) {
     status = print_json(&result, out, now() - begin, e);
   } else if (status == OK) {
@@ -58,6 +59,7 @@ static int run_command(const struct arguments *arguments, error *e) {
 
 static const struct option options[] = {
     {"--out", 'o', "DIR", "the features folder to make"},
+    {"--resume", 0, NULL, "a DIR that holds the result already is fine: for jobs that are run again"},
     {"--json", 0, NULL, "print one JSON object"},
     {0},
 };
@@ -65,7 +67,7 @@ static const struct option options[] = {
 extern const struct command command_merge;
 const struct command command_merge = {
     .name = "merge",
-    .usage = "DIR... --out DIR [--json]",
+    .usage = "DIR... --out DIR [options]",
     .summary = "join the folders of `features --shard` into one",
     .details =
         "Every file of the result is, byte for byte, what `features` writes on one machine: rows in the data set's\n"

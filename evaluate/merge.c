@@ -20,8 +20,9 @@ struct merge {
   bool begun; /* the folder is ours */
   /* What is being written. */
   struct npy_writer *features, *labels;
-  struct output paths, hashes, skipped;
+  struct output paths, hashes, classes, skipped;
   struct sha256 whole; /* of all paths */
+  size_t committed;    /* of result_names, how many have got their names */
 };
 
 /* ---- do they belong together? -------------------------------------------------------------------------------------
@@ -157,25 +158,47 @@ static int write_samples(struct merge *m, error *e) {
   return status;
 }
 
-static int commit_files(struct merge *m, error *e) {
-  int status = npy_commit(m->features, e);
-  m->features = NULL;
-  if (status == OK) {
-    status = npy_commit(m->labels, e);
-    m->labels = NULL;
-  }
-  if (status == OK) status = output_commit(&m->paths, e);
-  if (status == OK) status = output_commit(&m->hashes, e);
-  if (status == OK && m->skipped.stream) status = output_commit(&m->skipped, e);
+static int create_classes(struct merge *m, error *e) {
+  const struct file_view *classes = &m->shards->classes;
+  int status = create_list(&m->classes, m, "classes.txt", e);
+  if (status == OK && classes->size) fwrite(classes->bytes, 1, classes->size, m->classes.stream);
   return status;
 }
 
-static int write_classes(const struct merge *m, error *e) {
-  struct output output;
-  if (create_list(&output, m, "classes.txt", e) != OK) return FAILED;
-  const struct file_view *classes = &m->shards->classes;
-  if (classes->size) fwrite(classes->bytes, 1, classes->size, output.stream);
-  return output_commit(&output, e);
+/* In the order in which they get their names; meta.json follows. */
+static const char *const result_names[] = {"features.npy", "labels.npy",  "paths.txt",
+                                           "hashes.txt",   "classes.txt", "skipped.tsv"};
+enum { RESULTS = sizeof result_names / sizeof result_names[0] };
+
+static int commit_array(struct merge *m, struct npy_writer **writer, error *e) {
+  int status = npy_commit(*writer, e);
+  *writer = NULL;
+  m->committed += status == OK;
+  return status;
+}
+
+static int commit_list(struct merge *m, struct output *output, error *e) {
+  int status = output_commit(output, e);
+  m->committed += status == OK;
+  return status;
+}
+
+static int commit_files(struct merge *m, error *e) {
+  int status = commit_array(m, &m->features, e);
+  if (status == OK) status = commit_array(m, &m->labels, e);
+  if (status == OK) status = commit_list(m, &m->paths, e);
+  if (status == OK) status = commit_list(m, &m->hashes, e);
+  if (status == OK) status = commit_list(m, &m->classes, e);
+  if (status == OK && m->skipped.stream) status = commit_list(m, &m->skipped, e);
+  return status;
+}
+
+static void remove_results(const struct merge *m, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    char *path = join_path(m->folder.path, result_names[i], NULL);
+    if (path) unlink(path);
+    free(path);
+  }
 }
 
 /* The first shard's member, the text that it was, unless it tells of the whole. */
@@ -220,55 +243,69 @@ static int write_meta(const struct merge *m, const char *paths, error *e) {
   return status;
 }
 
-static int open_folder(struct merge *m, const char *out, error *e) {
+/* Whether a finished folder's meta.json tells of these shards. */
+static int check_finished(const struct merge *m, const char *out, error *e) {
+  static const char *const of_a_shard[] = {"images", "paths_sha256", "shard", "shards", "n", "skipped", NULL};
+  struct folder_meta meta;
+  size_t images = 0, rows = 0, shards = 0;
+  int status = folder_meta_open(&meta, out, "meta.json", e);
+  if (status != OK) return status;
+  const struct meta_member *other = folder_meta_difference(&m->shards->meta, &meta, of_a_shard, true);
+  bool same = !other && folder_meta_count(&meta, "images", &images, NULL) == OK && images == m->samples &&
+              folder_meta_count(&meta, "n", &rows, NULL) == OK && rows == m->rows &&
+              folder_meta_count(&meta, "shards", &shards, NULL) == OK && shards == 1;
+  folder_meta_free(&meta);
+  return same ? OK : fail(e, "%s: holds the features of something else", out);
+}
+
+static int open_folder(struct merge *m, const char *out, bool resume, error *e) {
   int status = features_folder_open(&m->folder, out, e);
   if (status != OK) return status;
   if (m->folder.state == FOLDER_FINISHED) {
+    if (resume) return check_finished(m, out, e);
     return fail(e, "%s: holds features already; choose another folder or remove it", out);
   }
   if (m->folder.state == FOLDER_INTERRUPTED && features_folder_has(m->folder.partial, "identity.json")) {
     return fail(e, "%s: holds an interrupted run of `features`; choose another folder or remove it", out);
   }
   m->begun = true;
+  if (m->folder.state == FOLDER_INTERRUPTED) remove_results(m, RESULTS); /* of a merge that was killed */
   return OK;
-}
-
-/* A merge that was killed may have left the only file that not every result has. */
-static int remove_old_list(const struct merge *m, error *e) {
-  if (m->folder.state == FOLDER_FRESH || m->rows < m->samples) return OK;
-  char *path = join_path(m->folder.path, "skipped.tsv", e);
-  if (path) unlink(path);
-  free(path);
-  return path ? OK : FAILED;
 }
 
 static int write_folder(struct merge *m, error *e) {
   char paths[SHA256_TEXT];
+  if (!m->begun) return OK;
   int status = create_files(m, e);
+  if (status == OK) status = create_classes(m, e);
   if (status == OK) status = write_samples(m, e);
   if (status == OK) status = commit_files(m, e);
-  if (status == OK) status = remove_old_list(m, e);
-  if (status == OK) status = write_classes(m, e);
   if (status != OK) return status;
   sha256_finish(&m->whole, paths);
-  return write_meta(m, paths, e);
+  status = write_meta(m, paths, e);
+  if (status == OK) features_folder_finish(&m->folder);
+  return status;
 }
 
-int merge_folders(struct merge_result *result, const char *const *folders, size_t count, const char *out, error *e) {
+int merge_folders(struct merge_result *result, const char *const *folders, size_t count, const char *out, bool resume,
+                  error *e) {
   struct merge m = {.folder = {.lock = -1}};
   int status = open_shards(&m, folders, count, e);
-  if (status == OK) status = open_folder(&m, out, e);
+  if (status == OK) status = open_folder(&m, out, resume, e);
   if (status == OK) status = write_folder(&m, e);
   if (status == OK) {
-    features_folder_finish(&m.folder);
-    *result = (struct merge_result){m.rows, m.samples - m.rows, m.count, m.shards->columns, m.shards->tokens};
+    *result = (struct merge_result){m.rows, m.samples - m.rows, m.count, m.shards->columns, m.shards->tokens, !m.begun};
   }
   npy_abandon(m.features);
   npy_abandon(m.labels);
   output_abandon(&m.paths);
   output_abandon(&m.hashes);
   output_abandon(&m.skipped);
-  if (status != OK && m.begun) features_folder_abandon(&m.folder);
+  output_abandon(&m.classes);
+  if (status != OK && m.begun) {
+    remove_results(&m, m.committed);
+    features_folder_abandon(&m.folder);
+  }
   features_folder_close(&m.folder);
   for (size_t i = 0; m.shards && i < count; i++) merge_shard_close(&m.shards[i]);
   free(m.shards);

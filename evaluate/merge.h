@@ -2,12 +2,14 @@
 #ifndef EVALUATE_MERGE_H
 #define EVALUATE_MERGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "kernels/error.h"
 
 struct merge_result {
   size_t rows, skipped, shards, columns, tokens; /* columns: of all tokens together */
+  bool was_there;                                /* `out` held the result already */
 };
 
 /* Every file of `out` is, byte for byte, what one run over the whole set writes: rows in the set's order, meta.json of
@@ -15,7 +17,8 @@ struct merge_result {
  * names: missing, doubled and unfinished shards; shards of different runs (the first member of meta.json that differs
  * is named); and folders whose files are not those that their meta.json was written for, such as paths that are not
  * the shard's. Inputs are mapped and output is streamed: memory does not grow with the set. A merge that was killed is
- * begun again by the same call. */
-int merge_folders(struct merge_result *result, const char *const *folders, size_t count, const char *out, error *e);
+ * begun again by the same call; `resume`: one that is through already is no error. */
+int merge_folders(struct merge_result *result, const char *const *folders, size_t count, const char *out, bool resume,
+                  error *e);
 
 #endif

@@ -71,6 +71,14 @@ TEST(merged_shards_are_the_single_run) {
   run = RUN("merge", p.shards[2], p.shards[0], p.shards[1], "--out", all);
   CHECK(run.exit_code == 1);
   CHECK_CONTAINS(run.err, "holds features already");
+  run = RUN("merge", p.shards[2], p.shards[0], p.shards[1], "--out", all, "--resume");
+  CHECK(run.exit_code == 0);
+  CHECK_CONTAINS(run.err, "is finished already");
+  CHECK_CONTAINS(run.out, "20 x 64 features from 3 shards");
+  run = RUN("merge", all, "--out", p.shards[0], "--resume");
+  CHECK(run.exit_code == 1);
+  CHECK_CONTAINS(run.err, "holds the features of something else");
+  check_same_folders(p.one, all);
   free(again);
   free(all);
   release(&p);

@@ -195,7 +195,7 @@ def main():
         every_call(bench, arguments, out, bench.command(out), "features")
         for i in (1, 2, 3):
             bench.run(*bench.command(folder / f"s{i}", "--shard", f"{i}/3"))
-        merge = ["merge", *(folder / f"s{i}" for i in (1, 2, 3)), "--out", out]
+        merge = ["merge", *(folder / f"s{i}" for i in (1, 2, 3)), "--out", out, "--resume"]
         every_call(bench, merge, out, merge, "merge")
 
 
