@@ -20,6 +20,7 @@
   X(calibrate)           \
   X(shift)               \
   X(zeroshot)            \
+  X(battle)              \
   X(pixels)              \
   X(bench)               \
   X(profile)             \

@@ -15,6 +15,8 @@ struct given {
 
 struct arguments {
   const struct command *command;
+  int argc;
+  char **argv; /* the caller's */
   struct given *given;
   size_t given_count;
   const char **positional;
@@ -112,6 +114,8 @@ int arguments_parse(struct arguments **result, const struct command *command, in
   struct arguments *arguments = allocate_zeroed(1, sizeof *arguments, e);
   if (!arguments) return FAILED;
   arguments->command = command;
+  arguments->argc = argc;
+  arguments->argv = argv;
   arguments->given = allocate((size_t)argc + 1, sizeof *arguments->given, e);
   arguments->positional = allocate((size_t)argc + 1, sizeof *arguments->positional, e);
   int status = FAILED;
@@ -128,6 +132,38 @@ void arguments_free(struct arguments *arguments) {
   free(arguments->given);
   free((void *)arguments->positional);
   free(arguments);
+}
+
+/* Quoted where a shell would see more than a word. */
+static void write_word(FILE *stream, const char *word) {
+  static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
+  if (*word && strspn(word, plain) == strlen(word)) {
+    fprintf(stream, " %s", word);
+    return;
+  }
+  fputs(" '", stream);
+  for (; *word; word++) {
+    if (*word == '\'') {
+      fputs("'\\''", stream);
+    } else {
+      fputc(*word, stream);
+    }
+  }
+  fputc('\'', stream);
+}
+
+char *arguments_as_typed(const struct arguments *arguments, error *e) {
+  char *text = NULL;
+  size_t size;
+  FILE *stream = open_memstream(&text, &size);
+  if (stream) {
+    fprintf(stream, "backbones %s", arguments->command->name);
+    for (int i = 0; i < arguments->argc; i++) write_word(stream, arguments->argv[i]);
+    if (fclose(stream) == 0) return text;
+  }
+  free(text);
+  fail(e, "out of memory");
+  return NULL;
 }
 
 bool arguments_want_help(const struct arguments *arguments) { return arguments->help; }

@@ -29,6 +29,8 @@ struct command {
  * value, or is given twice and does not repeat. */
 int arguments_parse(struct arguments **arguments, const struct command *command, int argc, char **argv, error *e);
 void arguments_free(struct arguments *arguments);
+/* The command line as a shell would take it, to tell how a result was made; free() it. */
+char *arguments_as_typed(const struct arguments *arguments, error *e);
 bool arguments_want_help(const struct arguments *arguments);
 void command_print_help(const struct command *command);
 
