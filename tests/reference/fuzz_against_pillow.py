@@ -12,6 +12,8 @@ Documented differences
   stricter, PNG   checksums and order of critical chunks, missing rows, unknown critical chunks, a missing palette
   lenient, PNG    damage in ancillary chunks, which are not read
   JPEG without end marker: refused; Pillow takes the few whose last bits happened to be read already
+  JPEG with application segments that Pillow's own header reader stumbles over, before libjpeg sees the file
+  TIFF directories that contradict themselves: libtiff mends some that we refuse, and the other way round
 """
 import argparse
 import collections
@@ -206,12 +208,18 @@ def outcome(kind, ours, ours_why, theirs, theirs_why):
             return "not compared"
         if kind == "PNG":
             return "only we decode: damage that we do not read"
+        if kind == "JPEG" and "UnidentifiedImageError" in theirs_why:
+            return "only we decode: Pillow's header reader"
+        if kind == "TIFF":
+            return "only we decode: directory"
         return "ONLY WE DECODE"
     if ours is None:
         if kind == "JPEG" and "truncated" in ours_why:
             return "only Pillow decodes: no end marker"
         if kind == "PNG":
             return "only Pillow decodes: strictness"
+        if kind == "TIFF":
+            return "only Pillow decodes: directory"
         return "ONLY PILLOW DECODES"
     return "DIFFERENT"
 
