@@ -110,6 +110,15 @@ static int read_features(struct feature_set *set, error *e) {
   return status;
 }
 
+/* Figures of a part would pass for those of the whole. */
+static int check_whole(const struct feature_set *set, const struct json *meta, error *e) {
+  int64_t shard = 1, shards = 1;
+  json_get_integer(meta, "shard", &shard);
+  if (!json_get_integer(meta, "shards", &shards) || shards <= 1) return OK;
+  return fail(e, "%s: holds only shard %lld of %lld: `backbones merge` joins them", set->folder, (long long)shard,
+              (long long)shards);
+}
+
 /* Which backbone made the features: without a meta.json, or one that tells, nobody knows. */
 static int read_meta(struct feature_set *set, error *e) {
   char *path = join_path(set->folder, "meta.json", e);
@@ -123,6 +132,7 @@ static int read_meta(struct feature_set *set, error *e) {
       status = fail_within(e, "%s", path);
     }
   }
+  if (status == OK) status = check_whole(set, document.root, e);
   const char *weights = json_get_string(document.root, "weights_sha256");
   const char *kind = json_get_string(document.root, "features");
   if (status == OK && weights && kind) {

@@ -19,7 +19,7 @@ struct feature_set {
 };
 
 /* Refuses shapes that do not fit together, samples without a label, labels without a class and numbers that are not
- * finite; each message names the file and the place. */
+ * finite, and shards that were not merged; each message names the file and the place. */
 int feature_set_open(struct feature_set *set, const char *folder, error *e);
 void feature_set_close(struct feature_set *set);
 /* A set to learn classes from has two or more, each with a row; else the message names the one that is empty. */

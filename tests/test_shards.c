@@ -79,6 +79,9 @@ TEST(merged_shards_are_the_single_run) {
   CHECK(run.exit_code == 1);
   CHECK_CONTAINS(run.err, "holds the features of something else");
   check_same_folders(p.one, all);
+  run = RUN("probe", "--train", all, "--test", p.shards[1]);
+  CHECK(run.exit_code == 1);
+  CHECK_CONTAINS(run.err, "s2: holds only shard 2 of 3: `backbones merge` joins them");
   free(again);
   free(all);
   release(&p);
