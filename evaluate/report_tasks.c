@@ -111,8 +111,7 @@ static void draw_agreement(struct page *page, const struct report *report, size_
     snprintf(number, sizeof number, "%zu", t + 1);
     svg_text(page, "soft", 18, middle, 'e', number, 30);
     svg_text(page, "", 26, middle, 's', report->scores->tasks[t].name, label - 32);
-    if (t + 1 < n)
-      svg_text(page, "soft", label + cell * ((double)t + 0.5), y + cell + (t == 0 ? -6 : -6), 'm', number, cell);
+    if (t + 1 < n) svg_text(page, "soft", label + cell * ((double)t + 0.5), y + cell - 6, 'm', number, cell);
     for (size_t s = 0; s < t; s++) {
       double rho = report->comparison->spearman[t * report->comparison->tasks + s], x = label + cell * (double)s;
       svg_rectangle(page, rho < 0 ? "warm" : "cool", x + 1, y + 1, cell - 2, cell - 2,
