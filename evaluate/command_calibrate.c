@@ -6,9 +6,9 @@
 #include "evaluate/calibration.h"
 #include "evaluate/dataset_parts.h"
 #include "evaluate/feature_set.h"
-#include "evaluate/logistic.h"
 #include "evaluate/options.h"
 #include "evaluate/output.h"
+#include "evaluate/probe.h"
 #include "evaluate/results.h"
 
 struct run {
@@ -81,12 +81,7 @@ static int prepare(struct run *run, struct threads *pool, error *e) {
   if (status == OK) status = feature_sets_match(&run->train, &run->val, e);
   if (status == OK) status = feature_sets_match(&run->train, &run->test, e);
   if (status != OK) return status;
-  const struct feature_set *train = &run->train;
-  struct logistic_options options = {
-      .C = run->C, .max_iterations = LOGISTIC_MAX_ITERATIONS, .tolerance = LOGISTIC_TOLERANCE};
-  struct logistic_data data = {
-      .x = train->x, .d = train->d, .labels = train->labels, .n = train->n, .classes = train->classes};
-  return logistic_fit(&run->model, &data, &options, pool, e);
+  return probe_fit(&run->model, &run->train, run->C, pool, e);
 }
 
 static int calibrate(struct run *run, struct threads *pool, error *e) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "evaluate/csv_writer.h"
 #include "evaluate/decode_options.h"
 #include "evaluate/extract.h"
 #include "evaluate/output.h"
@@ -58,19 +59,6 @@ static const char *class_name(const struct run *run, int c, char buffer[static 3
   return buffer;
 }
 
-static void write_csv_text(FILE *stream, const char *text) {
-  if (!strpbrk(text, ",\"\r\n")) {
-    fputs(text, stream);
-    return;
-  }
-  fputc('"', stream);
-  for (; *text; text++) {
-    if (*text == '"') fputc('"', stream);
-    fputc(*text, stream);
-  }
-  fputc('"', stream);
-}
-
 static void show(struct run *run, const struct sample *sample, const float *logits, const int *best, int k) {
   double normaliser = log_sum_exp(logits, run->engine.info.classes);
   char buffer[32];
@@ -108,9 +96,9 @@ static void take(struct run *run, const struct sample *sample, const float *logi
   }
   if (run->csv.stream) {
     char buffer[32];
-    write_csv_text(run->csv.stream, sample->path);
+    csv_write_field(run->csv.stream, sample->path);
     fprintf(run->csv.stream, ",%d,%d,", sample->label, best[0]);
-    write_csv_text(run->csv.stream, class_name(run, best[0], buffer));
+    csv_write_field(run->csv.stream, class_name(run, best[0], buffer));
     fprintf(run->csv.stream, ",%.9g\n", exp((double)logits[best[0]] - log_sum_exp(logits, classes)));
   }
   if (run->per_image) show(run, sample, logits, best, run->top < k ? run->top : k);

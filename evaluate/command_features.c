@@ -55,7 +55,9 @@ static int read_corruption(const struct arguments *arguments, struct run *run, e
   const char *text = option_text(arguments, "--corrupt");
   long long seed = 0;
   int status = option_integer(arguments, "--seed", 0, INT64_MAX, &seed, e);
-  if (status != OK || !text) return status;
+  if (status != OK) return status;
+  if (!text)
+    return option_given(arguments, "--seed") ? usage_error(e, "--seed is --corrupt's, which is not given") : OK;
   char name[40];
   int severity, used = 0;
   if (sscanf(text, "%39[a-z_]:%2d%n", name, &severity, &used) != 2 || text[used] || severity < 1 ||

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "evaluate/options.h"
+#include "evaluate/probe.h"
 #include "evaluate/results.h"
 #include "evaluate/shift.h"
 
@@ -57,17 +58,12 @@ static int read_options(const struct arguments *arguments, struct run *run, erro
 }
 
 static int evaluate(struct run *run, struct threads *pool, error *e) {
-  const struct feature_set *train = &run->train;
-  struct logistic_options options = {
-      .C = run->C, .max_iterations = LOGISTIC_MAX_ITERATIONS, .tolerance = LOGISTIC_TOLERANCE};
-  struct logistic_data data = {
-      .x = train->x, .d = train->d, .labels = train->labels, .n = train->n, .classes = train->classes};
-  int status = logistic_fit(&run->model, &data, &options, pool, e);
+  int status = probe_fit(&run->model, &run->train, run->C, pool, e);
   for (size_t i = 0; status == OK && i < run->set_count; i++) {
     struct feature_set shifted;
     status = feature_set_open(&shifted, run->sets[i].folder, e);
     if (status != OK) break;
-    status = shift_run(&run->sets[i].result, &run->model, train, &run->test, &shifted, pool, NULL, e);
+    status = shift_run(&run->sets[i].result, &run->model, &run->train, &run->test, &shifted, pool, NULL, e);
     feature_set_close(&shifted);
   }
   return status;

@@ -139,6 +139,13 @@ static int choose_C(struct probe_result *result, const struct feature_set *train
   return status;
 }
 
+int probe_fit(struct logistic_model *model, const struct feature_set *train, double C, struct threads *pool, error *e) {
+  struct logistic_options options = {
+      .C = C, .max_iterations = LOGISTIC_MAX_ITERATIONS, .tolerance = LOGISTIC_TOLERANCE};
+  struct logistic_data data = data_of(train, NULL, train->n, train->classes);
+  return logistic_fit(model, &data, &options, pool, e);
+}
+
 int probe_run(struct probe_result *result, const struct feature_set *train, const struct feature_set *val,
               const struct feature_set *test, const struct probe_options *options, struct threads *pool, error *e) {
   *result = (struct probe_result){0};

@@ -33,6 +33,9 @@ struct probe_result {
   double *confidences; /* and their probabilities */
 };
 
+/* One fit with a C that needs no choosing, on a set with at least a row of every class. */
+int probe_fit(struct logistic_model *model, const struct feature_set *train, double C, struct threads *pool, error *e);
+
 /* Choose C (the highest top-1; of equals the lowest NLL, then the smallest C), fit, evaluate. val may be NULL. */
 int probe_run(struct probe_result *result, const struct feature_set *train, const struct feature_set *val,
               const struct feature_set *test, const struct probe_options *options, struct threads *pool, error *e);

@@ -159,6 +159,9 @@ TEST(corrupted_features_do_not_depend_on_shards) {
   for (int i = 0; i < 5; i++) {
     CHECK(RUN(FEATURES, wrong[i], "--out", path_join(test_folder(), "none")).exit_code == 2);
   }
+  CHECK(RUN("features", "--weights", "seeded:resnet8_cifar", "--data", photos, "--quiet", "--seed", "1", "--out",
+            path_join(test_folder(), "none"))
+            .exit_code == 2);
   free(photos);
   free(drawn);
   free(single);
