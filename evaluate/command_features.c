@@ -46,14 +46,10 @@ static int read_corruption(const struct arguments *arguments, struct run *run, e
   if (status != OK) return status;
   if (!text)
     return option_given(arguments, "--seed") ? usage_error(e, "--seed is --corrupt's, which is not given") : OK;
-  char name[40];
-  int severity, used = 0;
-  if (sscanf(text, "%39[a-z_]:%2d%n", name, &severity, &used) != 2 || text[used] || severity < 1 ||
-      severity > MOST_SEVERE) {
-    return usage_error(e, "--corrupt %.60s: is not NAME:SEVERITY with a severity from 1 to 5", text);
-  }
-  run->request.corruption = (struct corruption_choice){.severity = severity, .seed = (uint64_t)seed};
-  return corruption_from_name(&run->request.corruption.kind, name, e);
+  status = corruption_read(&run->request.corruption, text, e);
+  run->request.corruption.seed = (uint64_t)seed;
+  if (status != OK) fail_within(e, "--corrupt %.60s", text);
+  return status;
 }
 
 static int read_options(const struct arguments *arguments, struct run *run, error *e) {

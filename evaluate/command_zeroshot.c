@@ -13,9 +13,7 @@ struct run {
   int threads;
   bool json;
   struct feature_set test;
-  struct npy embeddings;
-  const float *values;
-  void *owned;
+  struct class_embeddings embeddings;
   struct metrics metrics;
   int *choices;
   double *confidences;
@@ -34,33 +32,12 @@ static int read_options(const struct arguments *arguments, struct run *run, erro
   return status;
 }
 
-static int read_embeddings(struct run *run, error *e) {
-  int status = npy_open(&run->embeddings, run->embeddings_path, e);
-  if (status != OK) return status;
-  const struct npy *array = &run->embeddings;
-  if (array->dimensions != 2 || array->elements == 0) {
-    return fail(e, "%s: is not an array [classes, d]", run->embeddings_path);
-  }
-  if (array->shape[1] != run->test.d) {
-    return fail(e, "%s: embeddings have %zu numbers, the features of %s %zu: are these projected features?",
-                run->embeddings_path, array->shape[1], run->test_folder, run->test.d);
-  }
-  if (array->shape[0] < (size_t)run->test.classes ||
-      (run->test.names && array->shape[0] != (size_t)run->test.classes)) {
-    return fail(e, "%s: has %zu embeddings for the %d classes of %s", run->embeddings_path, array->shape[0],
-                run->test.classes, run->test_folder);
-  }
-  if (array->shape[0] > INT32_MAX) return fail(e, "%s: too many classes", run->embeddings_path);
-  status = npy_floats(array, &run->values, &run->owned, e);
-  return status == OK ? OK : fail_within(e, "%s", run->embeddings_path);
-}
-
 static int evaluate(struct run *run, struct threads *pool, error *e) {
   run->choices = allocate(run->test.n, sizeof *run->choices, e);
   run->confidences = run->choices ? allocate(run->test.n, sizeof *run->confidences, e) : NULL;
   if (!run->confidences) return FAILED;
-  int status = zeroshot_run(&run->metrics, &run->test, run->values, (int)run->embeddings.shape[0], run->scale, pool,
-                            run->choices, run->confidences, e);
+  int status = zeroshot_run(&run->metrics, &run->test, run->embeddings.values, run->embeddings.classes, run->scale,
+                            pool, run->choices, run->confidences, e);
   return status == OK ? OK : fail_within(e, "%s", run->embeddings_path);
 }
 
@@ -68,7 +45,7 @@ static void write_json(struct json_writer *w, const void *context) {
   const struct run *run = context;
   json_begin_object(w);
   results_write_metrics(w, &run->metrics);
-  json_key(w, "classes"), json_integer(w, (int64_t)run->embeddings.shape[0]);
+  json_key(w, "classes"), json_integer(w, run->embeddings.classes);
   json_key(w, "d"), json_integer(w, (int64_t)run->test.d);
   json_key(w, "scale"), json_number(w, run->scale);
   json_end_object(w);
@@ -84,8 +61,8 @@ static int write_files(const struct run *run, error *e) {
 }
 
 static void print_text(const struct run *run) {
-  printf("%s: %zu of %zu correct among %zu classes of %s\n", run->test_folder, run->metrics.correct, run->metrics.n,
-         run->embeddings.shape[0], run->embeddings_path);
+  printf("%s: %zu of %zu correct among %d classes of %s\n", run->test_folder, run->metrics.correct, run->metrics.n,
+         run->embeddings.classes, run->embeddings_path);
   results_print_metrics(&run->metrics);
 }
 
@@ -94,7 +71,7 @@ static int run_command(const struct arguments *arguments, error *e) {
   struct threads *pool = NULL;
   int status = read_options(arguments, &run, e);
   if (status == OK) status = feature_set_open(&run.test, run.test_folder, e);
-  if (status == OK) status = read_embeddings(&run, e);
+  if (status == OK) status = class_embeddings_open(&run.embeddings, run.embeddings_path, &run.test, e);
   if (status == OK && run.out) status = results_prepare_folder(run.out, e);
   if (status == OK && !(pool = threads_start(run.threads, e))) status = FAILED;
   if (status == OK) status = evaluate(&run, pool, e);
@@ -103,8 +80,7 @@ static int run_command(const struct arguments *arguments, error *e) {
   if (status == OK && !run.json) print_text(&run);
   free(run.choices);
   free(run.confidences);
-  free(run.owned);
-  npy_close(&run.embeddings);
+  class_embeddings_close(&run.embeddings);
   feature_set_close(&run.test);
   threads_stop(pool);
   return status;

@@ -73,7 +73,7 @@ int report_decimals(const struct score_column *column, size_t n) {
 const char *report_cost_name(const char *name) {
   static const char *const known[][2] = {
       {"ms", "ms an image, one at a time"}, {"ms16", "ms an image, 16 at a time"}, {"gflops", "GFLOPs an image"},
-      {"parameters", "parameters"},         {"memory_mb", "peak memory, MB"},
+      {"parameters", "parameters"},         {"memory_mb", "memory, MB"},
   };
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
     if (!strcmp(name, known[i][0])) return known[i][1];

@@ -5,6 +5,41 @@
 
 #include "kernels/memory.h"
 
+static int check_shape(const struct npy *array, const struct feature_set *set, error *e) {
+  if (array->dimensions != 2 || array->elements == 0) return fail(e, "is not an array [classes, d]");
+  if (array->shape[1] != set->d) {
+    return fail(e, "embeddings have %zu numbers, the features of %s %zu: are these projected features?",
+                array->shape[1], set->folder, set->d);
+  }
+  size_t classes = (size_t)set->classes;
+  if (array->shape[0] < classes || (set->names && array->shape[0] != classes)) {
+    return fail(e, "has %zu embeddings for the %d classes of %s", array->shape[0], set->classes, set->folder);
+  }
+  return array->shape[0] <= INT32_MAX ? OK : fail(e, "too many classes");
+}
+
+int class_embeddings_open(struct class_embeddings *embeddings, const char *path, const struct feature_set *set,
+                          error *e) {
+  *embeddings = (struct class_embeddings){0};
+  int status = npy_open(&embeddings->array, path, e);
+  if (status != OK) return status;
+  status = check_shape(&embeddings->array, set, e);
+  if (status == OK) status = npy_floats(&embeddings->array, &embeddings->values, &embeddings->owned, e);
+  embeddings->classes = (int)embeddings->array.shape[0];
+  if (status == OK) return OK;
+  class_embeddings_close(embeddings);
+  return fail_within(e, "%s", path);
+}
+
+void class_embeddings_close(struct class_embeddings *embeddings) {
+  free(embeddings->owned);
+  npy_close(&embeddings->array);
+  *embeddings = (struct class_embeddings){0};
+}
+
+/* ---- classification -----------------------------------------------------------------------------------------------
+ */
+
 struct job {
   const struct feature_set *set;
   const double *directions; /* [classes, d] */

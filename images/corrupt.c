@@ -29,6 +29,17 @@ int corruption_from_name(enum corruption *corruption, const char *name, error *e
   return usage_error(e, "corruption %.40s is not known: %s are", name, known);
 }
 
+int corruption_read(struct corruption_choice *choice, const char *text, error *e) {
+  char name[40];
+  int severity, used = 0;
+  if (sscanf(text, "%39[a-z_]:%2d%n", name, &severity, &used) != 2 || text[used] || severity < 1 ||
+      severity > MOST_SEVERE) {
+    return usage_error(e, "is not NAME:SEVERITY with a severity from 1 to 5");
+  }
+  choice->severity = severity;
+  return corruption_from_name(&choice->kind, name, e);
+}
+
 /* A number in [0, 1] to a byte, cut as NumPy's astype does. */
 static uint8_t to_byte(double x) { return (uint8_t)(x <= 0 ? 0 : x >= 1 ? 255 : x * 255); }
 

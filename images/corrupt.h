@@ -29,6 +29,8 @@ struct corruption_choice {
 const char *corruption_name(enum corruption corruption);
 /* USAGE with a message that lists the names. */
 int corruption_from_name(enum corruption *corruption, const char *name, error *e);
+/* "contrast:3"; the seed stays as it is. */
+int corruption_read(struct corruption_choice *choice, const char *text, error *e);
 
 /* Spoil a picture in place, as a model sees it (resized and cropped, not yet normalised), severity 1 to 5. Noise is
  * drawn from the stream of (seed, key), where key tells the picture, such as its path: the same on every machine.
