@@ -17,6 +17,7 @@
   X(probe)               \
   X(knn)                 \
   X(retrieve)            \
+  X(fewshot)             \
   X(calibrate)           \
   X(shift)               \
   X(zeroshot)            \

@@ -1,6 +1,7 @@
 #include "evaluate/significance.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,6 +100,30 @@ struct mcnemar mcnemar_test(size_t first, size_t second) {
   }
   double exact = fmin(1, 2 * tail);
   return (struct mcnemar){exact, first == second ? 1 - observed / 2 : exact - observed};
+}
+
+/* P(|T| <= sqrt(freedom) tan(angle)): Abramowitz and Stegun 26.7.3 and 26.7.4. */
+static double student_share(double angle, size_t freedom) {
+  bool odd = freedom % 2;
+  double square = cos(angle) * cos(angle), term = odd ? cos(angle) : 1, sum = 0;
+  for (size_t i = odd; i + 2 <= freedom; i += 2) {
+    sum += term;
+    term *= square * (double)(i + 1) / (double)(i + 2);
+  }
+  sum *= sin(angle);
+  return odd ? M_2_PI * (angle + sum) : sum;
+}
+
+double student_t_bound(double level, size_t freedom) {
+  double low = 0, high = M_PI_2;
+  for (int i = 0; i < 60; i++) {
+    double middle = (low + high) / 2;
+    if (student_share(middle, freedom) < level)
+      low = middle;
+    else
+      high = middle;
+  }
+  return sqrt((double)freedom) * tan(low);
 }
 
 struct test_result {

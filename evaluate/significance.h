@@ -1,4 +1,4 @@
-/* How far chance reaches: paired bootstrap and McNemar's test. */
+/* How far chance reaches: paired bootstrap, McNemar's test, Student's t. */
 #ifndef EVALUATE_SIGNIFICANCE_H
 #define EVALUATE_SIGNIFICANCE_H
 
@@ -32,6 +32,10 @@ struct mcnemar {
   double exact, mid;
 };
 struct mcnemar mcnemar_test(size_t first, size_t second);
+
+/* How far a Student's t of 1 or more degrees of freedom is from 0 with the probability `level`, below 1: 2.776 for 0.95
+ * and 4 degrees. The mean of n normal values is known to within this many deviations / sqrt(n) with n - 1 degrees. */
+double student_t_bound(double level, size_t freedom);
 
 /* p values of m tests adjusted for their number (Holm 1979): adjusted[i] <= level rejects with that family-wise error.
  */

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "evaluate/npy.h"
 #include "tests/harness.h"
 
 char *path_in(const char *folder, const char *name) { return strdup(path_join(folder, name)); }
@@ -17,6 +18,24 @@ char *draw_photos(const char *per_class) {
   struct run run = RUN("demo-data", photos, "--per-class", per_class, "--size", "32", "--quiet");
   CHECK_MSG(run.exit_code == 0, "%s", run.err);
   return photos;
+}
+
+static bool write_array(const char *path, enum dtype dtype, size_t columns, const void *values, size_t rows) {
+  struct npy_writer *writer;
+  error e;
+  return npy_create(&writer, path, dtype, columns, &e) == OK && npy_append(writer, values, rows, &e) == OK &&
+         npy_commit(writer, &e) == OK;
+}
+
+const char *write_features(const char *name, const float *x, size_t d, const int64_t *labels, size_t n,
+                           const char *classes) {
+  const char *folder = path_join(test_folder(), name);
+  mkdir(folder, 0700);
+  bool written = write_array(path_join(folder, "features.npy"), DTYPE_F32, d, x, n) &&
+                 write_array(path_join(folder, "labels.npy"), DTYPE_I64, 0, labels, n);
+  if (classes) written &= write_file(path_join(folder, "classes.txt"), classes, strlen(classes));
+  CHECK_MSG(written, "%s cannot be written", folder);
+  return folder;
 }
 
 /* Every file of `a` is in `b`; counts them. */

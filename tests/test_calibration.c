@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "evaluate/calibration.h"
 #include "evaluate/npy.h"
+#include "tests/folders.h"
 #include "tests/harness.h"
 
 TEST(calibration_equals_scikit_learn) {
@@ -63,19 +63,8 @@ TEST(calibration_of_degenerate_scores) {
 
 /* ---- commands on folders of features ------------------------------------------------------------------------------*/
 
-/* DIR/NAME with features [n, 2] and their labels. classes: lines of classes.txt, or NULL. */
 static const char *write_set(const char *name, const float *x, const int64_t *labels, size_t n, const char *classes) {
-  const char *folder = path_join(test_folder(), name);
-  mkdir(folder, 0700);
-  struct npy_writer *writer;
-  error e;
-  bool written = npy_create(&writer, path_join(folder, "features.npy"), DTYPE_F32, 2, &e) == OK &&
-                 npy_append(writer, x, n, &e) == OK && npy_commit(writer, &e) == OK &&
-                 npy_create(&writer, path_join(folder, "labels.npy"), DTYPE_I64, 0, &e) == OK &&
-                 npy_append(writer, labels, n, &e) == OK && npy_commit(writer, &e) == OK;
-  if (classes) written &= write_file(path_join(folder, "classes.txt"), classes, strlen(classes));
-  CHECK(written);
-  return folder;
+  return write_features(name, x, 2, labels, n, classes);
 }
 
 /* Three classes in three directions. */
