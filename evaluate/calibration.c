@@ -14,8 +14,6 @@ static double softmax(const double *scores, size_t classes, double inverse, size
   return (scores[label] - most) * inverse - log(sum);
 }
 
-static size_t bin_of(double probability) { return probability < 1 ? (size_t)(probability * ECE_BINS) : ECE_BINS; }
-
 /* Sums over the images of one bin, of the first choices or of one class. */
 struct sums {
   double n, probability, hits;
@@ -52,9 +50,9 @@ int calibration_compute(struct calibration *c, const double *scores, const int *
       if (scores[i * classes + k] > scores[i * classes + choice]) choice = k;
       double difference = p[k] - (k == label);
       c->brier += difference * difference / (double)n;
-      add(&by_class[k * (ECE_BINS + 1) + bin_of(p[k])], p[k], k == label);
+      add(&by_class[k * (ECE_BINS + 1) + ece_bin(p[k])], p[k], k == label);
     }
-    add(&first[bin_of(p[choice])], p[choice], choice == label);
+    add(&first[ece_bin(p[choice])], p[choice], choice == label);
   }
   c->ece = expected_error(first, n);
   for (size_t k = 0; k < classes; k++)

@@ -6,7 +6,7 @@
 
 #include "evaluate/metrics.h"
 
-/* Images whose first choice has a confidence in [i / 15, (i + 1) / 15); the last bin is that of exactly 1. */
+/* Images whose first choice has a confidence in the i-th ece_bin(); the last is that of 1. */
 struct calibration_bin {
   size_t n;
   double confidence, accuracy; /* means; 0 when the bin is empty */

@@ -37,6 +37,11 @@ static double log_sum(const double *scores, size_t classes) {
   return most + log(sum);
 }
 
+size_t ece_bin(double probability) {
+  double place = probability * ECE_BINS + 1e-6;
+  return place >= 0 && place < ECE_BINS ? (size_t)place : ECE_BINS;
+}
+
 struct bin {
   size_t n, correct;
   double confidence;
@@ -67,7 +72,7 @@ int metrics_compute(struct metrics *metrics, const double *scores, const int *la
     size_t label = (size_t)labels[i], choice = first_choice(row, classes);
     double total = log_sum(row, classes), confidence = exp(row[choice] - total);
     bool correct = choice == label && !isnan(row[label]);
-    size_t bin = confidence >= 0 && confidence < 1 ? (size_t)(confidence * ECE_BINS) : ECE_BINS;
+    size_t bin = ece_bin(confidence);
     seen[label]++;
     hits[label] += correct;
     metrics->correct += correct;

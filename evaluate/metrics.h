@@ -8,6 +8,9 @@
 #include "kernels/error.h"
 
 enum { ECE_BINS = 15 };
+/* The bin of a probability: b of [b / 15, (b + 1) / 15), ECE_BINS of 1. What is a bin's begin but for rounding in
+ * single precision, as a share of votes such as 3 / 15 can be, is taken for it. */
+size_t ece_bin(double probability);
 
 struct metrics {
   size_t n, correct;     /* correct: of the first choice */
@@ -22,9 +25,9 @@ struct metrics {
  * Ties go to the smaller class index, as numpy.argmax has it: a label is among the first k when fewer than k classes
  * come before it in the order of falling score, then rising index. A score that is NaN comes before all, a label whose
  * score is NaN after all.
- * ECE: the confidence of the first choice falls into one of 15 equal bins [lower, upper), exactly 1 into a bin of its
- * own; sum over bins of (share of samples) * |accuracy - mean confidence|, as torchmetrics' "l1" norm has it.
- * confusion: [classes, classes] counts, row: label, column: first choice, or NULL. choices: [n] first choices, or NULL;
+ * ECE: the confidence of the first choice falls into one of 15 equal bins [lower, upper), 1 into a bin of its own; sum
+ * over bins of (share of samples) * |accuracy - mean confidence|, as torchmetrics' "l1" norm has it. confusion:
+ * [classes, classes] counts, row: label, column: first choice, or NULL. choices: [n] first choices, or NULL;
  * confidences: [n] their probabilities, or NULL. */
 int metrics_compute(struct metrics *metrics, const double *scores, const int *labels, size_t n, int classes,
                     int64_t *confusion, int *choices, double *confidences, error *e);

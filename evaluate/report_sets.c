@@ -106,7 +106,7 @@ static const double PANEL = 176, FOOT = 30, HISTOGRAM = 30;
 static double fill_bins(struct bin *bins, const struct report_set *set, const struct report_answers *answers) {
   for (size_t i = 0; i < set->n; i++) {
     double confidence = answers->confidences[i];
-    size_t b = confidence >= 0 && confidence < 1 ? (size_t)(confidence * ECE_BINS) : ECE_BINS;
+    size_t b = ece_bin(confidence);
     bins[b].n++;
     bins[b].correct += answers->choices[i] == set->labels[i];
     bins[b].confidence += confidence;

@@ -57,3 +57,13 @@ TEST(metrics_of_certain_and_of_useless_scores) {
   }
   CHECK(metrics_compute(&m, certain, (const int[]){0}, 0, 2, NULL, NULL, NULL, &e) == FAILED);
 }
+
+/* Shares of votes are on a bin's edge whatever their last bit. */
+TEST(metrics_bins_take_their_begin) {
+  for (size_t b = 0; b <= ECE_BINS; b++) {
+    double begin = (double)b / ECE_BINS;
+    CHECK(ece_bin(begin) == b && ece_bin(nextafter(begin, 0)) == b && ece_bin(nextafter(begin, 2)) == b);
+    CHECK(b == 0 || ece_bin(begin - 1e-6) == b - 1);
+  }
+  CHECK(ece_bin(NAN) == ECE_BINS);
+}
