@@ -5,6 +5,7 @@
 
 #include "evaluate/calibration.h"
 #include "evaluate/dataset_parts.h"
+#include "evaluate/duplicates.h"
 #include "evaluate/feature_set.h"
 #include "evaluate/options.h"
 #include "evaluate/output.h"
@@ -19,6 +20,7 @@ struct run {
   struct feature_set train, val, test;
   struct logistic_model model;
   struct calibration before, after;
+  size_t duplicates, val_duplicates; /* of test in train, and in val */
   double seconds;
 };
 
@@ -74,12 +76,15 @@ static int prepare(struct run *run, struct threads *pool, error *e) {
   int status = feature_set_open(&run->val, run->val_folder, e);
   if (status == OK) status = feature_set_open(&run->test, run->test_folder, e);
   if (status == OK) status = feature_sets_match(&run->val, &run->test, e);
+  if (status == OK) status = duplicates_warn(&run->val, &run->test, stderr, &run->val_duplicates, e);
   if (status != OK) return status;
   if (!run->train_folder) return check_logits(&run->val, e) == OK ? check_logits(&run->test, e) : FAILED;
   status = feature_set_open(&run->train, run->train_folder, e);
   if (status == OK) status = feature_set_check_classes(&run->train, e);
   if (status == OK) status = feature_sets_match(&run->train, &run->val, e);
   if (status == OK) status = feature_sets_match(&run->train, &run->test, e);
+  if (status == OK) status = duplicates_warn(&run->train, &run->val, stderr, NULL, e);
+  if (status == OK) status = duplicates_warn(&run->train, &run->test, stderr, &run->duplicates, e);
   if (status != OK) return status;
   return probe_fit(&run->model, &run->train, run->C, pool, e);
 }
@@ -128,6 +133,8 @@ static void write_json(struct json_writer *w, const void *context) {
   json_begin_object(w);
   json_key(w, "n_test"), json_integer(w, (int64_t)run->test.n);
   json_key(w, "n_val"), json_integer(w, (int64_t)run->val.n);
+  if (run->train_folder) json_key(w, "duplicates"), json_integer(w, (int64_t)run->duplicates);
+  json_key(w, "val_duplicates"), json_integer(w, (int64_t)run->val_duplicates);
   json_key(w, "temperature"), json_number(w, run->after.temperature);
   json_key(w, "before"), write_calibration(w, &run->before);
   json_key(w, "after"), write_calibration(w, &run->after);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "evaluate/class_mean.h"
+#include "evaluate/duplicates.h"
 #include "evaluate/knn.h"
 #include "evaluate/options.h"
 #include "evaluate/predictions.h"
@@ -18,6 +19,7 @@ struct run {
   struct feature_set train, test;
   struct knn_result result;
   struct metrics class_mean;
+  size_t duplicates; /* of test in train */
   double seconds;
 };
 
@@ -54,6 +56,7 @@ static void write_json(struct json_writer *w, const void *context) {
   json_key(w, "metric"), json_string(w, "cosine");
   json_key(w, "temperature"), json_number(w, run->options.temperature);
   json_key(w, "n_train"), json_integer(w, (int64_t)run->train.n);
+  json_key(w, "duplicates"), json_integer(w, (int64_t)run->duplicates);
   json_key(w, "d"), json_integer(w, (int64_t)run->train.d);
   json_key(w, "classes"), json_integer(w, run->train.classes);
   json_key(w, "seconds"), json_number(w, run->seconds);
@@ -112,6 +115,7 @@ static int run_command(const struct arguments *arguments, error *e) {
   if (status == OK) status = feature_set_open(&run.train, run.train_folder, e);
   if (status == OK) status = feature_set_open(&run.test, run.test_folder, e);
   if (status == OK && run.out) status = results_prepare_folder(run.out, e);
+  if (status == OK) status = duplicates_warn(&run.train, &run.test, stderr, &run.duplicates, e);
   if (status == OK && !(pool = threads_start(run.threads, e))) status = FAILED;
   double begin = results_now();
   if (status == OK) status = knn_run(&run.result, &run.train, &run.test, &run.options, pool, e);

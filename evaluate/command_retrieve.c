@@ -5,6 +5,7 @@
 
 #include "evaluate/csv_writer.h"
 #include "evaluate/dataset_parts.h"
+#include "evaluate/duplicates.h"
 #include "evaluate/options.h"
 #include "evaluate/output.h"
 #include "evaluate/predictions.h"
@@ -20,6 +21,7 @@ struct run {
   bool json;
   struct feature_set gallery, query;
   struct retrieval_result result;
+  size_t duplicates; /* of --query in the gallery */
   double seconds;
 };
 
@@ -91,6 +93,7 @@ static void write_json(struct json_writer *w, const void *context) {
   json_key(w, "leave_one_out"), json_boolean(w, !run->query_folder);
   json_key(w, "empty"), json_string(w, run->options.empty_as_zero ? "zero" : "skip");
   json_key(w, "n_gallery"), json_integer(w, (int64_t)run->gallery.n);
+  if (run->query_folder) json_key(w, "duplicates"), json_integer(w, (int64_t)run->duplicates);
   json_key(w, "d"), json_integer(w, (int64_t)run->gallery.d);
   json_key(w, "classes"), json_integer(w, run->gallery.classes);
   json_key(w, "seconds"), json_number(w, run->seconds);
@@ -223,6 +226,9 @@ static int run_command(const struct arguments *arguments, error *e) {
   if (status == OK) status = feature_set_open(&run.gallery, run.gallery_folder, e);
   if (status == OK && run.query_folder) status = feature_set_open(&run.query, run.query_folder, e);
   if (status == OK && run.out) status = results_prepare_folder(run.out, e);
+  if (status == OK && run.query_folder) {
+    status = duplicates_warn(&run.gallery, &run.query, stderr, &run.duplicates, e);
+  }
   if (status == OK) status = search(&run, e);
   if (status == OK && run.out) status = write_folder(&run, e);
   if (status == OK && run.result.without) {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "evaluate/duplicates.h"
 #include "evaluate/options.h"
 #include "evaluate/probe.h"
 #include "evaluate/results.h"
@@ -12,6 +13,7 @@ struct shifted {
   char *name;
   const char *folder; /* behind the '=' */
   struct shift_result result;
+  size_t duplicates; /* of it in train */
 };
 
 struct run {
@@ -23,6 +25,7 @@ struct run {
   struct logistic_model model;
   struct shifted *sets;
   size_t set_count;
+  size_t duplicates; /* of test in train */
   double seconds;
 };
 
@@ -63,7 +66,9 @@ static int evaluate(struct run *run, struct threads *pool, error *e) {
     struct feature_set shifted;
     status = feature_set_open(&shifted, run->sets[i].folder, e);
     if (status != OK) break;
-    status = shift_run(&run->sets[i].result, &run->model, &run->train, &run->test, &shifted, pool, NULL, e);
+    status = duplicates_warn(&run->train, &shifted, stderr, &run->sets[i].duplicates, e);
+    if (status == OK)
+      status = shift_run(&run->sets[i].result, &run->model, &run->train, &run->test, &shifted, pool, NULL, e);
     feature_set_close(&shifted);
   }
   return status;
@@ -79,6 +84,7 @@ static void write_json(struct json_writer *w, const void *context) {
   json_begin_object(w);
   json_key(w, "n_train"), json_integer(w, (int64_t)run->train.n);
   json_key(w, "n_test"), json_integer(w, (int64_t)run->test.n);
+  json_key(w, "duplicates"), json_integer(w, (int64_t)run->duplicates);
   json_key(w, "C"), json_number(w, run->C);
   json_key(w, "sets"), json_begin_array(w);
   for (size_t i = 0; i < run->set_count; i++) {
@@ -94,6 +100,7 @@ static void write_json(struct json_writer *w, const void *context) {
     json_key(w, "clean_n"), json_integer(w, (int64_t)r->clean_n);
     json_key(w, "clean_top1"), json_number(w, clean);
     json_key(w, "drop"), json_number(w, clean - top1);
+    json_key(w, "duplicates"), json_integer(w, (int64_t)run->sets[i].duplicates);
     json_end_object(w);
   }
   json_end_array(w);
@@ -127,6 +134,7 @@ static int run_command(const struct arguments *arguments, error *e) {
   if (status == OK) status = feature_set_check_classes(&run.train, e);
   if (status == OK) status = feature_sets_match(&run.train, &run.test, e);
   if (status == OK && run.out) status = results_prepare_folder(run.out, e);
+  if (status == OK) status = duplicates_warn(&run.train, &run.test, stderr, &run.duplicates, e);
   if (status == OK) status = evaluate(&run, pool, e);
   run.seconds = results_now() - begin;
   if (status == OK && run.out) status = results_write_json(run.out, write_json, &run, e);

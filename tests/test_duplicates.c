@@ -100,3 +100,45 @@ TEST(probe_warns_of_pictures_in_train_and_test) {
   free(test);
   free(photos);
 }
+
+/* Three sets of rows 0 to 3 of three classes; `pictures` says which rows show the same. */
+static char *write_hashed(const char *name, const char *pictures) {
+  static const float x[] = {4, 0, 0, 0, 4, 0, 0, 0, 4, 5, 0, 0.1F};
+  static const int64_t labels[] = {0, 1, 2, 0};
+  char *folder = strdup(write_features(name, x, 3, labels, 4, "cat\ndog\nowl\n"));
+  FILE *hashes = fopen(path_join(folder, "hashes.txt"), "w");
+  for (int i = 0; i < 4; i++) fprintf(hashes, "%064x\n", pictures[i]);
+  fclose(hashes);
+  return folder;
+}
+
+TEST(duplicates_are_warned_about_by_every_command) {
+  char *train = write_hashed("train", "abcd"), *test = write_hashed("test", "xbya"), *val = write_hashed("val", "cxzz");
+  static const char in_train[] = "warning: 2 images of ", count[] = "\"duplicates\":2,";
+  const struct {
+    struct run run;
+    const char *also; /* beside test in train */
+  } runs[] = {
+      {RUN("probe", "--train", train, "--test", test, "--json"), "/test are also in "},
+      {RUN("knn", "--train", train, "--test", test, "--json"), "/test are also in "},
+      {RUN("fewshot", "--train", train, "--test", test, "--json"), "/test are also in "},
+      {RUN("retrieve", "--gallery", train, "--query", test, "--json"), "/test are also in "},
+      {RUN("shift", "--train", train, "--test", test, "--shifted", val, "--json"), "warning: 1 image of "},
+      {RUN("calibrate", "--train", train, "--test", test, "--val", val, "--json"), "/val is also in "},
+  };
+  for (size_t i = 0; i < sizeof runs / sizeof runs[0]; i++) {
+    CHECK_MSG(runs[i].run.exit_code == 0, "%s", runs[i].run.err);
+    CHECK_CONTAINS(runs[i].run.err, in_train);
+    CHECK_CONTAINS(runs[i].run.err, runs[i].also);
+    CHECK_CONTAINS(runs[i].run.out, count);
+  }
+  CHECK_CONTAINS(runs[4].run.out, "\"duplicates\":1}");
+  CHECK_CONTAINS(runs[5].run.out, "\"val_duplicates\":1,");
+  struct run run = RUN("calibrate", "--test", test, "--val", test, "--json");
+  CHECK_CONTAINS(run.err, "warning: 4 images of ");
+  run = RUN("retrieve", "--gallery", train, "--json");
+  CHECK(run.exit_code == 0 && !strstr(run.err, " also in ") && !strstr(run.out, "duplicates"));
+  free(train);
+  free(test);
+  free(val);
+}

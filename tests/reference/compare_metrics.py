@@ -330,7 +330,6 @@ def compare_fewshot(table, folder, rng):
                           ends)
             for one in trial["draws"]:
                 rows = draw(y, trial["shots"], one["seed"])
-                # scikit-learn's penalty of two classes is on one vector: twice as much of C fits ours.
                 model = LogisticRegression(C=1, tol=1e-10, max_iter=20000).fit(x[rows], y[rows])
                 table.add("few-shot: top-1", "sklearn LogisticRegression", one["top1"], model.score(t, ty))
                 table.add("few-shot: NLL", "sklearn LogisticRegression", one["nll"],
