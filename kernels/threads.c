@@ -202,6 +202,24 @@ void threads_run(struct threads *pool, size_t count, thread_task *task, void *co
   }
 }
 
+struct long_tasks {
+  thread_task *task;
+  void *context;
+  size_t count;
+  _Atomic size_t next;
+};
+
+static void run_next(void *context, size_t index, int thread) {
+  struct long_tasks *tasks = context;
+  (void)index;
+  for (size_t i; (i = atomic_fetch_add(&tasks->next, 1)) < tasks->count;) tasks->task(tasks->context, i, thread);
+}
+
+void threads_run_long(struct threads *pool, size_t count, thread_task *task, void *context) {
+  struct long_tasks tasks = {.task = task, .context = context, .count = count};
+  threads_run(pool, (size_t)threads_count(pool), run_next, &tasks);
+}
+
 int threads_reserve_scratch(struct threads *pool, size_t bytes, error *e) {
   if (bytes <= pool->scratch_bytes) return OK;
   for (int i = 0; i < pool->count; i++) {

@@ -21,6 +21,9 @@ int threads_count(const struct threads *pool);
  * are done. Workers spin briefly, then sleep. A NULL pool runs everything on the caller. Not re-entrant. */
 typedef void thread_task(void *context, size_t index, int thread);
 void threads_run(struct threads *pool, size_t count, thread_task *task, void *context);
+/* The same for few and long tasks: a thread takes the next one when it is free, so that none waits long for one that
+ * was interrupted. */
+void threads_run_long(struct threads *pool, size_t count, thread_task *task, void *context);
 
 /* `bytes` of 64-byte-aligned scratch for each thread, kept until the pool stops; grows only. The pool must not be
  * NULL. */

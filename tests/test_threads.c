@@ -38,6 +38,25 @@ TEST(every_task_runs_once_in_contiguous_shares) {
   }
 }
 
+TEST(every_long_task_runs_once) {
+  for (int n = 1; n <= 5; n++) {
+    error e = {""};
+    struct threads *pool = threads_start(n, &e);
+    REQUIRE(pool != NULL);
+    for (size_t tasks = 0; tasks < 1000; tasks += 37) {
+      struct tally *tally = calloc(1, sizeof *tally);
+      threads_run_long(pool, tasks, count_call, tally);
+      size_t wrong = 0;
+      for (size_t i = 0; i < 1000; i++) {
+        wrong += tally->calls[i] != (i < tasks) || tally->thread_of[i] < 0 || tally->thread_of[i] >= n;
+      }
+      CHECK_MSG(wrong == 0, "%d threads, %zu tasks: %zu wrong", n, tasks, wrong);
+      free(tally);
+    }
+    threads_stop(pool);
+  }
+}
+
 TEST(scratch_is_separate_aligned_and_grows) {
   error e = {""};
   struct threads *pool = threads_start(3, &e);
