@@ -72,6 +72,8 @@ static void write_json(struct json_writer *w, const void *context) {
   json_key(w, "standardize"), json_boolean(w, run->options.standardize);
   json_key(w, "objective"), json_number(w, r->model.objective);
   json_key(w, "iterations"), json_integer(w, r->model.iterations);
+  json_key(w, "passes"), json_integer(w, r->model.passes);
+  json_key(w, "exact_passes"), json_integer(w, r->model.exact_passes);
   json_key(w, "converged"), json_boolean(w, r->model.converged);
   json_key(w, "seconds"), json_number(w, run->seconds);
   json_key(w, "C_path"), json_begin_array(w);
@@ -225,7 +227,7 @@ static const struct option options[] = {
      "per_class.csv there"},
     {"--predictions", 0, "FILE", "write path, label, prediction, confidence of every test image as csv"},
     {"--max-iterations", 0, "N", "L-BFGS iterations of a fit (default 5000)"},
-    {"--tolerance", 0, "T", "end when the gradient is this part of its start (default 1e-6)"},
+    {"--tolerance", 0, "T", "end when ten iterations lower the objective by less than this part of it (default 1e-10)"},
     {"--threads", 't', "N", "threads (default: every usable core); no effect on results"},
     {"--seed", 0, "S", "of the held-out fifth (default 0)"},
     {"--json", 0, NULL, "print one JSON object"},

@@ -1,66 +1,68 @@
 #include "evaluate/lbfgs.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "evaluate/products.h"
 #include "kernels/memory.h"
 
-enum { HISTORY = 10, MAX_TRIALS = 40 };
+enum { MAX_HISTORY = 10, MIN_HISTORY = 3, MAX_TRIALS = 40 };
+enum { HISTORY_BYTES = 1 << 30 };
 
-/* One run: pairs s = x' - x, y = g' - g of the last steps in a ring, and the vectors of the line search. */
+/* Pairs s = x' - x, y = g' - g of the last steps in a ring, and the vectors of the line search. */
 struct lbfgs {
-  objective_function *f;
-  void *context;
+  struct lbfgs_problem problem;
   size_t n;
   double *memory; /* everything below */
-  double *x, *g, *direction, *trial_x, *trial_g;
-  double *s[HISTORY], *y[HISTORY], rho[HISTORY];
-  int pairs, newest; /* newest: ring position of the last pair */
+  double *x, *g, *direction, *trial_x, *trial_g, *scaled;
+  double *s[MAX_HISTORY], *y[MAX_HISTORY], rho[MAX_HISTORY];
+  int history, pairs, newest; /* newest: ring position of the last pair */
+  double scale;               /* of H: s'y / y'Hy of the newest pair */
   double value;
-  int evaluations;
 };
 
-static double dot(const double *a, const double *b, size_t n) {
-  /* Four sums hide the latency of addition; their order is fixed. */
-  double sum[4] = {0};
-  size_t i = 0;
-  for (; i + 4 <= n; i += 4) {
-    for (size_t l = 0; l < 4; l++) sum[l] += a[i + l] * b[i + l];
-  }
-  for (; i < n; i++) sum[0] += a[i] * b[i];
-  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
-}
-
-static void add_scaled(double *to, double factor, const double *v, size_t n) {
-  for (size_t i = 0; i < n; i++) to[i] += factor * v[i];
-}
-
+/* The largest |v_i|; NaN comes through. */
 static double largest(const double *v, size_t n) {
   double most = 0;
   for (size_t i = 0; i < n; i++) {
     double size = fabs(v[i]);
-    if (!(size <= most)) most = size; /* NaN comes through */
+    if (!(size <= most)) most = size;
   }
   return most;
 }
 
-/* direction = -H g by the two loops of algorithm 7.4, H0 = s'y / y'y of the newest pair. */
+static void precondition(struct lbfgs *l, const double *v, double *out) {
+  if (l->problem.precondition)
+    l->problem.precondition(l->problem.context, v, out);
+  else
+    memcpy(out, v, l->n * sizeof *out);
+}
+
+/* s'y / y'Hy of the newest pair brings H to the size of the inverse second derivatives. */
+static void measure_scale(struct lbfgs *l) {
+  l->scale = 1;
+  if (!l->pairs) return;
+  precondition(l, l->y[l->newest], l->scaled);
+  double size = product_dot(l->y[l->newest], l->scaled, l->n);
+  if (size > 0) l->scale = 1 / (l->rho[l->newest] * size);
+}
+
+/* direction = -(the inverse second derivatives) g, by the two loops of algorithm 7.4. */
 static void find_direction(struct lbfgs *l) {
-  double alpha[HISTORY];
-  for (size_t i = 0; i < l->n; i++) l->direction[i] = -l->g[i];
+  double alpha[MAX_HISTORY];
+  for (size_t i = 0; i < l->n; i++) l->scaled[i] = -l->g[i];
   for (int back = 0; back < l->pairs; back++) {
-    int i = (l->newest + HISTORY - back) % HISTORY;
-    alpha[i] = l->rho[i] * dot(l->s[i], l->direction, l->n);
-    add_scaled(l->direction, -alpha[i], l->y[i], l->n);
+    int i = (l->newest + l->history - back) % l->history;
+    alpha[i] = l->rho[i] * product_dot(l->s[i], l->scaled, l->n);
+    product_add(l->scaled, -alpha[i], l->y[i], l->n);
   }
-  if (l->pairs) {
-    double scale = 1 / (l->rho[l->newest] * dot(l->y[l->newest], l->y[l->newest], l->n));
-    for (size_t i = 0; i < l->n; i++) l->direction[i] *= scale;
-  }
+  precondition(l, l->scaled, l->direction);
+  for (size_t i = 0; i < l->n; i++) l->direction[i] *= l->scale;
   for (int back = l->pairs; back-- > 0;) {
-    int i = (l->newest + HISTORY - back) % HISTORY;
-    double beta = l->rho[i] * dot(l->y[i], l->direction, l->n);
-    add_scaled(l->direction, alpha[i] - beta, l->s[i], l->n);
+    int i = (l->newest + l->history - back) % l->history;
+    double beta = l->rho[i] * product_dot(l->y[i], l->direction, l->n);
+    product_add(l->direction, alpha[i] - beta, l->s[i], l->n);
   }
 }
 
@@ -70,11 +72,11 @@ struct trial {
 };
 
 static struct trial try_step(struct lbfgs *l, double step) {
-  for (size_t i = 0; i < l->n; i++) l->trial_x[i] = l->x[i] + step * l->direction[i];
+  memcpy(l->trial_x, l->x, l->n * sizeof *l->x);
+  product_add(l->trial_x, step, l->direction, l->n);
   struct trial trial = {.step = step};
-  trial.value = l->f(l->context, l->trial_x, l->trial_g);
-  trial.slope = dot(l->trial_g, l->direction, l->n);
-  l->evaluations++;
+  trial.value = l->problem.evaluate(l->problem.context, l->trial_x, l->trial_g);
+  trial.slope = product_dot(l->trial_g, l->direction, l->n);
   return trial;
 }
 
@@ -95,18 +97,19 @@ static double interpolate(struct trial a, struct trial b) {
   return step;
 }
 
-/* Leaves the accepted point in trial_x and trial_g. When rounding hides every further decrease `found` is false and
- * the best point of the search, if any, has been taken all the same: false means "no progress". */
-static bool search_line(struct lbfgs *l, double slope, double first_step, struct trial *accepted) {
+/* Leaves the accepted point in trial_x and trial_g; false when no step makes progress that noise does not hide. */
+static bool search_line(struct lbfgs *l, double slope, double noise, struct trial *accepted) {
   const double armijo = 1e-4, curvature = 0.9;
+  double unsure = noise * fabs(l->value);
   struct trial start = {0, l->value, slope}, low = start, high = start, last = start;
   bool bracketed = false;
-  double step = first_step;
+  double step = 1;
   for (int i = 0; i < MAX_TRIALS; i++) {
     struct trial now = try_step(l, step);
     bool finite = isfinite(now.value) && isfinite(now.slope);
     bool decreased = finite && now.value <= start.value + armijo * now.step * slope;
-    if (decreased && fabs(now.slope) <= curvature * fabs(slope) && now.value <= low.value) {
+    bool even = finite && fabs(now.value - start.value) <= unsure; /* then only slopes tell */
+    if (((decreased && now.value <= low.value) || even) && fabs(now.slope) <= curvature * fabs(slope)) {
       *accepted = now;
       return true;
     }
@@ -115,7 +118,7 @@ static bool search_line(struct lbfgs *l, double slope, double first_step, struct
         step = last.step + 0.1 * (step - last.step);
         continue;
       }
-      if (!decreased || (i > 0 && now.value >= last.value)) {
+      if (!(decreased || (even && now.slope < 0)) || (i > 0 && now.value >= last.value && !even)) {
         low = last;
         high = now;
         bracketed = true;
@@ -147,16 +150,18 @@ static bool search_line(struct lbfgs *l, double slope, double first_step, struct
 
 /* Keep the pair of the step from x to trial_x when its curvature is positive beyond rounding. */
 static void remember(struct lbfgs *l) {
-  int i = (l->newest + 1) % HISTORY;
+  int i = (l->newest + 1) % l->history;
   for (size_t j = 0; j < l->n; j++) {
     l->s[i][j] = l->trial_x[j] - l->x[j];
     l->y[i][j] = l->trial_g[j] - l->g[j];
   }
-  double curvature = dot(l->s[i], l->y[i], l->n), size = dot(l->y[i], l->y[i], l->n);
-  if (!(curvature > 1e-16 * size) || !isfinite(1 / curvature)) return;
+  double curvature = product_dot(l->s[i], l->y[i], l->n);
+  double sizes = product_dot(l->y[i], l->y[i], l->n) * product_dot(l->s[i], l->s[i], l->n);
+  if (l->pairs == l->history) l->pairs--; /* its place has been written over */
+  if (!(curvature > 1e-14 * sqrt(sizes)) || !isfinite(1 / curvature)) return;
   l->rho[i] = 1 / curvature;
   l->newest = i;
-  if (l->pairs < HISTORY) l->pairs++;
+  l->pairs++;
 }
 
 static void swap(double **a, double **b) {
@@ -165,62 +170,97 @@ static void swap(double **a, double **b) {
   *b = kept;
 }
 
-static bool is_minimum(const struct lbfgs *l, const struct lbfgs_options *options) {
-  return largest(l->g, l->n) <= options->gradient_limit * fmin(1, fabs(l->value) / options->value_scale);
+/* The slope along the direction that is found; rounding may have spoilt the history. */
+static double downhill(struct lbfgs *l) {
+  find_direction(l);
+  double slope = product_dot(l->g, l->direction, l->n);
+  if (slope < 0 || !l->pairs) return slope;
+  l->pairs = 0;
+  measure_scale(l);
+  find_direction(l);
+  return product_dot(l->g, l->direction, l->n);
 }
 
-static void iterate(struct lbfgs *l, const struct lbfgs_options *options, struct lbfgs_result *result) {
-  while (!(result->converged = is_minimum(l, options)) && result->iterations < options->max_iterations) {
-    find_direction(l);
-    double slope = dot(l->g, l->direction, l->n);
-    if (!(slope < 0)) { /* rounding has spoilt the history */
-      l->pairs = 0;
-      find_direction(l);
-      slope = dot(l->g, l->direction, l->n);
-    }
-    double step = l->pairs ? 1 : fmin(1, 1 / sqrt(dot(l->g, l->g, l->n)));
+void lbfgs_run(struct lbfgs *l, const struct lbfgs_options *options, struct lbfgs_result *result) {
+  double promises[LBFGS_WINDOW], total = 0;
+  *result = (struct lbfgs_result){0};
+  measure_scale(l); /* H may be another than before */
+  while (result->iterations < options->max_iterations) {
+    double slope = downhill(l);
     struct trial accepted;
-    if (!search_line(l, slope, step, &accepted)) {
-      /* slope estimates twice what is left to win. */
-      result->converged = -slope <= 1e-10 * fabs(l->value);
-      if (l->pairs == 0 || result->converged) break;
+    if (!(slope < 0) || !search_line(l, slope, options->noise, &accepted)) {
+      /* The slope is twice what is left to win. */
+      result->converged = !(-slope > 1e-10 * fabs(l->value));
+      if (l->pairs == 0 || result->converged) return;
       l->pairs = 0;
+      measure_scale(l);
       continue;
     }
     remember(l);
+    measure_scale(l);
     swap(&l->x, &l->trial_x);
     swap(&l->g, &l->trial_g);
     l->value = accepted.value;
-    result->iterations++;
+    int place = result->iterations++ % options->window;
+    promises[place] = -slope / 2;
+    total = 0;
+    for (int i = 0; i < options->window && i < result->iterations; i++) total += promises[i];
+    bool settled = result->iterations >= options->window && total <= options->tolerance * fabs(l->value);
+    if (settled || promises[place] <= 1e-16 * fabs(l->value)) {
+      result->converged = true;
+      return;
+    }
   }
 }
 
-int lbfgs_minimise(objective_function *f, void *context, double *x, size_t n, const struct lbfgs_options *options,
-                   struct lbfgs_result *result, error *e) {
-  *result = (struct lbfgs_result){0};
-  struct lbfgs l = {.f = f, .context = context, .n = n};
-  size_t vectors = 5 + 2 * HISTORY, doubles;
-  if (!multiply_size(vectors, n, &doubles)) return fail(e, "out of memory (%zu variables)", n);
-  l.memory = allocate_aligned(doubles, sizeof(double), e);
-  if (!l.memory) return FAILED;
-  double *next = l.memory, **parts[] = {&l.x, &l.g, &l.direction, &l.trial_x, &l.trial_g};
-  for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++, next += n) *parts[i] = next;
-  for (int i = 0; i < HISTORY; i++, next += 2 * n) {
-    l.s[i] = next;
-    l.y[i] = next + n;
+int lbfgs_open(struct lbfgs **search, const struct lbfgs_problem *problem, error *e) {
+  size_t n = problem->n, doubles;
+  struct lbfgs *l = *search = allocate_zeroed(1, sizeof *l, e);
+  if (!l) return FAILED;
+  l->problem = *problem;
+  l->n = n;
+  l->scale = 1;
+  l->history = MAX_HISTORY;
+  while (l->history > MIN_HISTORY && n > HISTORY_BYTES / (2 * sizeof(double)) / (size_t)l->history) l->history--;
+  double **parts[] = {&l->x, &l->g, &l->direction, &l->trial_x, &l->trial_g, &l->scaled};
+  enum { PARTS = sizeof parts / sizeof parts[0] };
+  if (multiply_size(PARTS + 2 * (size_t)l->history, n, &doubles))
+    l->memory = allocate_aligned(doubles, sizeof(double), e);
+  else
+    fail(e, "out of memory (%zu variables)", n);
+  if (!l->memory) {
+    lbfgs_close(l);
+    *search = NULL;
+    return FAILED;
   }
-  memcpy(l.x, x, n * sizeof *x);
-  l.value = f(context, l.x, l.g);
-  l.evaluations = 1;
-  int status = OK;
-  if (!isfinite(l.value) || !isfinite(largest(l.g, n))) {
-    status = fail(e, "the objective is not finite: the numbers are too large");
-  } else {
-    iterate(&l, options, result);
-    memcpy(x, l.x, n * sizeof *x);
-    result->value = l.value;
-    result->evaluations = l.evaluations;
+  double *next = l->memory;
+  for (size_t i = 0; i < PARTS; i++, next += n) *parts[i] = next;
+  for (int i = 0; i < l->history; i++, next += 2 * n) {
+    l->s[i] = next;
+    l->y[i] = next + n;
   }
-  release_aligned(l.memory);
-  return status;
+  return OK;
+}
+
+void lbfgs_close(struct lbfgs *l) {
+  if (l) release_aligned(l->memory);
+  free(l);
+}
+
+int lbfgs_start(struct lbfgs *l, const double *x, error *e) {
+  if (x) memcpy(l->x, x, l->n * sizeof *x);
+  l->value = l->problem.evaluate(l->problem.context, l->x, l->g);
+  if (isfinite(l->value) && isfinite(largest(l->g, l->n))) return OK;
+  return fail(e, "the objective is not finite: the numbers are too large");
+}
+
+const double *lbfgs_point(const struct lbfgs *l) { return l->x; }
+
+const double *lbfgs_gradient(const struct lbfgs *l) { return l->g; }
+
+double lbfgs_value(const struct lbfgs *l) { return l->value; }
+
+double lbfgs_promise(struct lbfgs *l) {
+  measure_scale(l);
+  return -downhill(l) / 2;
 }

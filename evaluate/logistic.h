@@ -29,11 +29,11 @@ struct logistic_options {
   double C;         /* > 0 */
   bool standardize; /* penalise the weights of (x - mean) / deviation instead of those of x */
   int max_iterations;
-  double tolerance; /* ends when the largest entry of the (preconditioned) gradient is this part of its start */
+  double tolerance; /* ends when ten iterations together lower the objective by less than this part of it */
 };
 
 enum { LOGISTIC_MAX_ITERATIONS = 5000 };
-#define LOGISTIC_TOLERANCE 1e-6
+#define LOGISTIC_TOLERANCE 1e-10
 
 struct logistic_model {
   int classes;
@@ -41,7 +41,8 @@ struct logistic_model {
   double *weights; /* [classes, d], for the features as they are, standardised or not */
   double *bias;    /* [classes], mean zero */
   double objective;
-  int iterations, evaluations;
+  int iterations;
+  int passes, exact_passes; /* over the rows, for the gradient: in float, in double */
   bool converged;
 };
 

@@ -97,6 +97,37 @@ static inline __attribute__((always_inline)) void gradient(const float *const *r
   }
 }
 
+static inline __attribute__((always_inline)) double dot(const double *a, const double *b, size_t n) {
+  vdouble sum0 = {0}, sum1 = {0};
+  size_t i = 0;
+  for (; i + 2 * LANES <= n; i += 2 * LANES) {
+    vdouble a0, a1, b0, b1;
+    memcpy(&a0, a + i, sizeof a0);
+    memcpy(&b0, b + i, sizeof b0);
+    memcpy(&a1, a + i + LANES, sizeof a1);
+    memcpy(&b1, b + i + LANES, sizeof b1);
+    sum0 += a0 * b0;
+    sum1 += a1 * b1;
+  }
+  sum0 += sum1;
+  double total = 0;
+  for (; i < n; i++) total += a[i] * b[i];
+  for (int l = 0; l < LANES; l++) total += sum0[l];
+  return total;
+}
+
+static inline __attribute__((always_inline)) void add(double *to, double factor, const double *v, size_t n) {
+  size_t i = 0;
+  for (; i + LANES <= n; i += LANES) {
+    vdouble sum, more;
+    memcpy(&sum, to + i, sizeof sum);
+    memcpy(&more, v + i, sizeof more);
+    sum += factor * more;
+    memcpy(to + i, &sum, sizeof sum);
+  }
+  for (; i < n; i++) to[i] += factor * v[i];
+}
+
 /* The same source compiled for the instruction sets of x86-64; others have one. */
 #define DEFINE(suffix, attribute)                                                                                     \
   attribute static void scores_##suffix(const float *const *rows, size_t n, size_t d, const double *w, size_t panels, \
@@ -107,7 +138,9 @@ static inline __attribute__((always_inline)) void gradient(const float *const *r
                                           const double *g, size_t stride, size_t classes, double *scratch,            \
                                           double *tile) {                                                             \
     gradient(rows, n, d, column, g, stride, classes, scratch, tile);                                                  \
-  }
+  }                                                                                                                   \
+  attribute static double dot_##suffix(const double *a, const double *b, size_t n) { return dot(a, b, n); }           \
+  attribute static void add_##suffix(double *to, double factor, const double *v, size_t n) { add(to, factor, v, n); }
 DEFINE(plain, )
 #if defined(__x86_64__)
 DEFINE(avx2, __attribute__((target("avx2"))))
@@ -129,3 +162,7 @@ void product_gradient(const float *const *rows, size_t n, size_t d, size_t colum
                       size_t classes, double *scratch, double *tile) {
   CHOOSE(gradient)(rows, n, d, column, g, stride, classes, scratch, tile);
 }
+
+double product_dot(const double *a, const double *b, size_t n) { return CHOOSE(dot)(a, b, n); }
+
+void product_add(double *to, double factor, const double *v, size_t n) { CHOOSE(add)(to, factor, v, n); }

@@ -27,4 +27,9 @@ void product_scores(const float *const *rows, size_t n, size_t d, const double *
 void product_gradient(const float *const *rows, size_t n, size_t d, size_t column, const double *g, size_t stride,
                       size_t classes, double *scratch, double *tile);
 
+/* The sum of a[i] * b[i]: sixteen sums over every sixteenth, then their sum. */
+double product_dot(const double *a, const double *b, size_t n);
+/* to[i] += factor * v[i] */
+void product_add(double *to, double factor, const double *v, size_t n);
+
 #endif

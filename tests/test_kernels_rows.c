@@ -1,4 +1,5 @@
 /* The kernels that work along rows of channels, on every instruction set, against the double-precision reference. */
+#include <math.h>
 #include <string.h>
 
 #include "kernels/conv.h"
@@ -297,5 +298,29 @@ TEST(average_pool_sizes_are_pytorchs) {
     const int *c = cases[i];
     CHECK_MSG(average_pool_size(c[0], c[1], c[2], c[3]) == c[4], "%d pixels, kernel %d, stride %d: %d", c[0], c[1],
               c[2], average_pool_size(c[0], c[1], c[2], c[3]));
+  }
+}
+
+/* Losses and derivatives of a linear classifier: near ties, clear and hopeless rows, and classes that are no multiple
+ * of the lanes. */
+TEST(cross_entropies_equal_the_reference) {
+  const struct kernels *reference = kernels_find("reference");
+  struct random random = {77};
+  for (const char *const *isa = kernels_available(); *isa; isa++) {
+    const struct kernels *kernels = kernels_find(*isa);
+    for (int classes = 2; classes < 70; classes += 13) {
+      for (int round = 0; round < 30; round++) {
+        float x[80] = {0}, expected[80] = {0}, bias[80];
+        int label = round % classes;
+        for (int k = 0; k < 80; k++) bias[k] = k < classes ? (float)random_unit(&random) : -INFINITY;
+        for (int k = 0; k < classes; k++) x[k] = expected[k] = (float)(random_unit(&random) * (1 << round % 9));
+        if (round % 3 == 0) x[label] = expected[label] = 30;
+        double loss = kernels->cross_entropy_row(x, bias, classes, label);
+        double right = reference->cross_entropy_row(expected, bias, classes, label);
+        CHECK_MSG(fabs(loss - right) <= 1e-6 * fmax(right, 1e-6) + 4e-5 * right, "%s: %g for %g", *isa, loss, right);
+        CHECK_ALL_NEAR(x, expected, (size_t)classes, 1e-5);
+        for (int k = classes; k % kernels->lanes; k++) CHECK(x[k] == 0);
+      }
+    }
   }
 }

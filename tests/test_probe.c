@@ -129,10 +129,10 @@ TEST(probe_products_are_plain_sums) {
   release_aligned(tile);
 }
 
-/* Rosenbrock's valley in several variables. */
+/* Rosenbrock's valley in several variables, its floor at 1. */
 static double rosenbrock(void *context, const double *x, double *g) {
   size_t n = *(const size_t *)context;
-  double value = 0;
+  double value = 1;
   memset(g, 0, n * sizeof *g);
   for (size_t i = 0; i + 1 < n; i++) {
     double a = x[i + 1] - x[i] * x[i], b = 1 - x[i];
@@ -147,14 +147,20 @@ TEST(probe_lbfgs_finds_the_valley) {
   size_t n = 20;
   double x[20];
   for (size_t i = 0; i < n; i++) x[i] = i % 2 ? 1 : -1.2;
-  struct lbfgs_options options = {1000, 1e-9, 1e-300};
+  struct lbfgs_problem problem = {n, &n, rosenbrock, NULL};
+  struct lbfgs_options options = {1000, 10, 1e-12, 0};
   struct lbfgs_result result;
+  struct lbfgs *search;
   error e;
-  REQUIRE(lbfgs_minimise(rosenbrock, &n, x, n, &options, &result, &e) == OK);
-  CHECK(result.converged && result.value < 1e-18 && result.iterations < 300);
-  for (size_t i = 0; i < n; i++) CHECK_NEAR(x[i], 1, 1e-8);
+  REQUIRE(lbfgs_open(&search, &problem, &e) == OK);
+  REQUIRE(lbfgs_start(search, x, &e) == OK);
+  lbfgs_run(search, &options, &result);
+  CHECK(result.converged && lbfgs_value(search) < 1 + 1e-12 && result.iterations < 300);
+  for (size_t i = 0; i < n; i++) CHECK_NEAR(lbfgs_point(search)[i], 1, 1e-6);
+  CHECK(lbfgs_promise(search) < 1e-12);
   x[0] = INFINITY;
-  CHECK(lbfgs_minimise(rosenbrock, &n, x, n, &options, &result, &e) == FAILED);
+  CHECK(lbfgs_start(search, x, &e) == FAILED);
+  lbfgs_close(search);
 }
 
 /* ---- fitting ------------------------------------------------------------------------------------------------------

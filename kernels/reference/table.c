@@ -83,6 +83,20 @@ static void layer_norm_row(const float *in, int channels, const float *gamma, co
   reference_layer_norm(in, 1, channels, gamma, beta, epsilon, residual, out);
 }
 
+static double cross_entropy_row(float *x, const float *bias, int classes, int label) {
+  double top = -INFINITY, sum = 0;
+  for (int k = 0; k < classes; k++) {
+    double score = (double)x[k] + (double)bias[k];
+    if (score > top) top = score;
+  }
+  for (int k = 0; k < classes; k++) sum += exp((double)x[k] + (double)bias[k] - top);
+  double loss = log(sum) - ((double)x[label] + (double)bias[label] - top);
+  for (int k = 0; k < classes; k++) x[k] = (float)(exp((double)x[k] + (double)bias[k] - top) / sum);
+  x[label] = (float)expm1(-loss);
+  for (int k = classes; k % LANES; k++) x[k] = 0;
+  return loss;
+}
+
 static void depthwise_rows(const struct depthwise_rows *d) {
   for (int y = d->first_row; y < d->end_row; y++) {
     for (int x = 0; x < d->out_width; x++) {
@@ -121,6 +135,7 @@ const struct kernels kernels_reference = {
     .gate_silu_row = gate_silu_row,
     .layer_norm_row = layer_norm_row,
     .softmax_rows = reference_softmax_rows,
+    .cross_entropy_row = cross_entropy_row,
     .scale_rows = reference_scale_rows,
     .transpose_panel = reference_transpose_panel,
     .unit_row = reference_unit_row,

@@ -16,6 +16,7 @@ const struct kernels ISA_NAME(kernels) = {
     .gate_silu_row = ISA_NAME(gate_silu_row),
     .layer_norm_row = ISA_NAME(layer_norm_row),
     .softmax_rows = ISA_NAME(softmax_rows),
+    .cross_entropy_row = ISA_NAME(cross_entropy_row),
     .scale_rows = ISA_NAME(scale_rows),
     .transpose_panel = ISA_NAME(transpose_panel),
     .unit_row = ISA_NAME(unit_row),
