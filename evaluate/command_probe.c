@@ -1,6 +1,7 @@
 /* `backbones probe`: how good features are, by logistic regression. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "evaluate/dataset_parts.h"
 #include "evaluate/duplicates.h"
@@ -23,13 +24,15 @@ struct run {
 };
 
 static int read_options(const struct arguments *arguments, struct run *run, error *e) {
-  long long threads = 0, iterations = LOGISTIC_MAX_ITERATIONS, seed = 0;
+  const char *strengths = option_text(arguments, "--C");
+  bool sweep = strengths && strcmp(strengths, "auto") == 0;
+  long long threads = 0, iterations = sweep ? PROBE_SWEEP_ITERATIONS : LOGISTIC_MAX_ITERATIONS, seed = 0;
   static const double one = 1;
-  run->options = (struct probe_options){.C = &one, .C_count = 1, .tolerance = LOGISTIC_TOLERANCE};
+  run->options = (struct probe_options){.sweep = sweep, .C = &one, .C_count = 1, .tolerance = LOGISTIC_TOLERANCE};
   size_t count = 0;
   int status = option_required(arguments, "--train", &run->train_folder, e);
   if (status == OK) status = option_required(arguments, "--test", &run->test_folder, e);
-  if (status == OK) status = option_reals(arguments, "--C", 0, 1e300, &run->C, &count, e);
+  if (status == OK && !sweep) status = option_reals(arguments, "--C", 0, 1e300, &run->C, &count, e);
   if (status == OK) status = option_integer(arguments, "--max-iterations", 1, 100000000, &iterations, e);
   if (status == OK) status = option_real(arguments, "--tolerance", 1e-15, 0.1, &run->options.tolerance, e);
   if (status == OK) status = option_integer(arguments, "--threads", 1, 1024, &threads, e);
@@ -50,7 +53,7 @@ static int read_options(const struct arguments *arguments, struct run *run, erro
   run->threads = (int)threads;
   run->json = option_given(arguments, "--json");
   if (status == OK && run->out && !*run->out) status = usage_error(e, "--out is empty");
-  if (status == OK && run->val_folder && run->options.C_count < 2) {
+  if (status == OK && run->val_folder && !sweep && run->options.C_count < 2) {
     status = usage_error(e, "--val chooses among several --C: there is only one");
   }
   return status;
@@ -220,13 +223,14 @@ static const struct option options[] = {
     {"--val", 0, "DIR", "features to choose C on (default: a held-out fifth of every class of train)"},
     {"--C", 0, "LIST",
      "inverse strength of the L2 penalty, as scikit-learn's C (default 1); of several, as in\n"
-     "0.1,1,10, the best on --val is taken and fitted on all of train"},
+     "0.1,1,10, the best on --val is taken and fitted on all of train; auto: CLIP's sweep, from\n"
+     "1e-6 to 1e6 in steps of 100, then ever finer around the best, to 8 steps a decade"},
     {"--standardize", 0, NULL, "scale every feature to mean 0 and deviation 1 on train"},
     {"--out", 'o', "DIR",
      "write weights.npy, bias.npy, result.json, predictions.csv (and .tsv: numbers only) and\n"
      "per_class.csv there"},
     {"--predictions", 0, "FILE", "write path, label, prediction, confidence of every test image as csv"},
-    {"--max-iterations", 0, "N", "L-BFGS iterations of a fit (default 5000)"},
+    {"--max-iterations", 0, "N", "L-BFGS iterations of a fit (default 5000; with --C auto 1000)"},
     {"--tolerance", 0, "T", "end when ten iterations lower the objective by less than this part of it (default 1e-10)"},
     {"--threads", 't', "N", "threads (default: every usable core); no effect on results"},
     {"--seed", 0, "S", "of the held-out fifth (default 0)"},

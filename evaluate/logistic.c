@@ -17,7 +17,10 @@
 #include "evaluate/softmax_objective.h"
 #include "kernels/memory.h"
 
-enum { REFINEMENTS = 4 };
+enum {
+  REFINEMENTS = 4,
+  SMALL_PASS = 1 << 20, /* multiply-adds of a product that one thread does sooner than it wakes another */
+};
 #define FLOAT_NOISE 1e-6
 #define DOUBLE_NOISE 1e-13
 
@@ -312,11 +315,13 @@ int logistic_fit(struct logistic_model *model, const struct logistic_data *data,
   if (data->classes < 2) return fail(e, "one class only: a classifier needs two or more");
   if (data->n == 0 || data->d == 0) return fail(e, "no features to learn from");
   size_t *counts = allocate_zeroed((size_t)data->classes, sizeof *counts, e);
-  struct fit fit = {.data = data, .options = options, .pool = pool};
+  struct threads *alone = data->n <= SMALL_PASS / (size_t)data->classes / data->d ? threads_start(1, e) : NULL;
+  struct fit fit = {.data = data, .options = options, .pool = alone ? alone : pool};
   int status = counts ? check_data(data, options, counts, e) : FAILED;
   if (status == OK) status = open_fit(&fit, counts, e);
   if (status == OK) status = run(&fit, model, counts, e);
   close_fit(&fit);
+  threads_stop(alone);
   free(counts);
   return status;
 }

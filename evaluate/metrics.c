@@ -47,6 +47,56 @@ struct bin {
   double confidence;
 };
 
+struct metrics_sums {
+  size_t classes, n, correct, top5;
+  double nll;
+  struct bin bins[ECE_BINS + 1];
+  size_t *seen, *hits; /* [classes]: samples, and those whose first choice is right */
+};
+
+int metrics_open(struct metrics_sums **result, int classes, error *e) {
+  struct metrics_sums *sums = *result = allocate_zeroed(1, sizeof *sums, e);
+  if (!sums) return FAILED;
+  sums->classes = (size_t)classes;
+  sums->seen = allocate_zeroed(2 * sums->classes, sizeof *sums->seen, e);
+  if (!sums->seen) {
+    metrics_close(sums);
+    *result = NULL;
+    return FAILED;
+  }
+  sums->hits = sums->seen + classes;
+  return OK;
+}
+
+void metrics_close(struct metrics_sums *sums) {
+  if (sums) free(sums->seen);
+  free(sums);
+}
+
+void metrics_add(struct metrics_sums *sums, const double *scores, const int *labels, size_t n, int64_t *confusion,
+                 int *choices, double *confidences) {
+  size_t classes = sums->classes;
+  for (size_t i = 0; i < n; i++) {
+    const double *row = scores + i * classes;
+    size_t label = (size_t)labels[i], choice = first_choice(row, classes);
+    double total = log_sum(row, classes), confidence = exp(row[choice] - total);
+    bool correct = choice == label && !isnan(row[label]);
+    size_t bin = confidence >= 0 && confidence < 1 ? (size_t)(confidence * ECE_BINS) : ECE_BINS;
+    sums->seen[label]++;
+    sums->hits[label] += correct;
+    sums->correct += correct;
+    sums->top5 += rank_of(row, classes, label) < 5 && !isnan(row[label]);
+    sums->nll += total - row[label];
+    sums->bins[bin].n++;
+    sums->bins[bin].correct += correct;
+    sums->bins[bin].confidence += confidence;
+    if (confusion) confusion[label * classes + choice]++;
+    if (choices) choices[i] = (int)choice;
+    if (confidences) confidences[i] = confidence;
+  }
+  sums->n += n;
+}
+
 static double calibration_error(const struct bin *bins, size_t n) {
   double error_sum = 0;
   for (size_t b = 0; b <= ECE_BINS; b++) {
@@ -56,46 +106,31 @@ static double calibration_error(const struct bin *bins, size_t n) {
   return error_sum;
 }
 
-int metrics_compute(struct metrics *metrics, const double *scores, const int *labels, size_t n, int class_count,
-                    int64_t *confusion, int *choices, double *confidences, error *e) {
-  size_t classes = (size_t)class_count, top5 = 0;
-  *metrics = (struct metrics){.n = n};
-  if (n == 0) return fail(e, "no samples to evaluate");
-  size_t *seen = allocate_zeroed(2 * classes, sizeof *seen, e);
-  if (!seen) return FAILED;
-  size_t *hits = seen + classes;
-  struct bin bins[ECE_BINS + 1] = {{0}};
-  double nll = 0;
-  if (confusion) memset(confusion, 0, classes * classes * sizeof *confusion);
-  for (size_t i = 0; i < n; i++) {
-    const double *row = scores + i * classes;
-    size_t label = (size_t)labels[i], choice = first_choice(row, classes);
-    double total = log_sum(row, classes), confidence = exp(row[choice] - total);
-    bool correct = choice == label && !isnan(row[label]);
-    size_t bin = ece_bin(confidence);
-    seen[label]++;
-    hits[label] += correct;
-    metrics->correct += correct;
-    top5 += rank_of(row, classes, label) < 5 && !isnan(row[label]);
-    nll += total - row[label];
-    bins[bin].n++;
-    bins[bin].correct += correct;
-    bins[bin].confidence += confidence;
-    if (confusion) confusion[label * classes + choice]++;
-    if (choices) choices[i] = (int)choice;
-    if (confidences) confidences[i] = confidence;
-  }
+int metrics_read(const struct metrics_sums *sums, struct metrics *metrics, error *e) {
+  *metrics = (struct metrics){.n = sums->n, .correct = sums->correct};
+  if (sums->n == 0) return fail(e, "no samples to evaluate");
   size_t present = 0;
-  for (size_t k = 0; k < classes; k++) {
-    if (!seen[k]) continue;
+  for (size_t k = 0; k < sums->classes; k++) {
+    if (!sums->seen[k]) continue;
     present++;
-    metrics->mean_per_class += (double)hits[k] / (double)seen[k];
+    metrics->mean_per_class += (double)sums->hits[k] / (double)sums->seen[k];
   }
-  free(seen);
   metrics->mean_per_class /= (double)present;
-  metrics->top1 = (double)metrics->correct / (double)n;
-  metrics->top5 = (double)top5 / (double)n;
-  metrics->nll = nll / (double)n;
-  metrics->ece = calibration_error(bins, n);
+  metrics->top1 = (double)sums->correct / (double)sums->n;
+  metrics->top5 = (double)sums->top5 / (double)sums->n;
+  metrics->nll = sums->nll / (double)sums->n;
+  metrics->ece = calibration_error(sums->bins, sums->n);
   return OK;
+}
+
+int metrics_compute(struct metrics *metrics, const double *scores, const int *labels, size_t n, int classes,
+                    int64_t *confusion, int *choices, double *confidences, error *e) {
+  struct metrics_sums *sums;
+  *metrics = (struct metrics){.n = n};
+  if (metrics_open(&sums, classes, e) != OK) return FAILED;
+  if (confusion) memset(confusion, 0, sums->classes * sums->classes * sizeof *confusion);
+  metrics_add(sums, scores, labels, n, confusion, choices, confidences);
+  int status = metrics_read(sums, metrics, e);
+  metrics_close(sums);
+  return status;
 }

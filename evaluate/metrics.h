@@ -32,4 +32,12 @@ struct metrics {
 int metrics_compute(struct metrics *metrics, const double *scores, const int *labels, size_t n, int classes,
                     int64_t *confusion, int *choices, double *confidences, error *e);
 
+/* The same for scores that come in parts: open, add every part in order, read (FAILED when none came), close. */
+struct metrics_sums;
+int metrics_open(struct metrics_sums **sums, int classes, error *e);
+void metrics_add(struct metrics_sums *sums, const double *scores, const int *labels, size_t n, int64_t *confusion,
+                 int *choices, double *confidences);
+int metrics_read(const struct metrics_sums *sums, struct metrics *metrics, error *e);
+void metrics_close(struct metrics_sums *sums);
+
 #endif

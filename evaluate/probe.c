@@ -1,18 +1,24 @@
 #include "evaluate/probe.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "evaluate/holdout.h"
+
+enum { SCORE_BYTES = 16 << 20, MIN_SCORE_ROWS = 64 }; /* of scores that are held at a time */
+
+/* The sweep's grid: C = 10^(SWEEP_LOWEST + place / SWEEP_STEPS) for places 0 to SWEEP_PLACES. */
+enum {
+  SWEEP_LOWEST = -6,
+  SWEEP_STEPS = 8, /* a decade */
+  SWEEP_PLACES = 96,
+  SWEEP_STRIDE = 16, /* in the beginning; halved four times */
+  SWEEP_TRIALS = SWEEP_PLACES / SWEEP_STRIDE + 1 + 2 * 4,
+};
+
 /* ---- the held-out fifth -------------------------------------------------------------------------------------------
  */
-
-/* splitmix64 (Steele, Lea, Flood 2014): the same split for a seed on every machine. */
-static uint64_t next_random(uint64_t *state) {
-  uint64_t z = *state += 0x9e3779b97f4a7c15u;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-  return z ^ (z >> 31);
-}
 
 struct split {
   size_t *fit, *held; /* rows, rising */
@@ -21,33 +27,20 @@ struct split {
 
 /* A fifth of every class is held out; at least one row when it has two or more, none when it has one. */
 static int split_rows(struct split *split, const struct feature_set *train, uint64_t seed, error *e) {
-  size_t classes = (size_t)train->classes;
-  size_t *memory = allocate_zeroed(3 * train->n + classes + 1, sizeof *memory, e);
-  if (!memory) return FAILED;
-  split->fit = memory;
-  split->held = memory + train->n;
-  size_t *by_class = memory + 2 * train->n, *begin = memory + 3 * train->n;
-  for (size_t i = 0; i < train->n; i++) begin[train->labels[i] + 1]++;
-  for (size_t k = 0; k < classes; k++) begin[k + 1] += begin[k];
-  for (size_t i = 0; i < train->n; i++) by_class[begin[train->labels[i]]++] = i; /* begin[k] ends at its class's end */
-  /* held[] serves as flags first: it is as long as train. */
-  for (size_t k = 0, first = 0; k < classes; first = begin[k++]) {
-    size_t *rows = by_class + first, n = begin[k] - first, wanted = n >= 2 && n < 5 ? 1 : n / 5;
-    for (size_t i = 0; i < wanted; i++) {
-      size_t j = i + (size_t)(next_random(&seed) % (n - i)), row = rows[j];
-      rows[j] = rows[i];
-      rows[i] = row;
-      split->held[row] = 1;
+  bool *held = allocate(train->n, sizeof *held, e);
+  split->fit = allocate(2 * train->n, sizeof *split->fit, e);
+  int status = held && split->fit ? holdout_draw(held, train->labels, train->n, train->classes, 0.2, seed, e) : FAILED;
+  if (status == OK) {
+    split->held = split->fit + train->n;
+    for (size_t i = 0; i < train->n; i++) {
+      if (held[i])
+        split->held[split->held_count++] = i;
+      else
+        split->fit[split->fit_count++] = i;
     }
   }
-  for (size_t i = 0; i < train->n; i++) {
-    if (split->held[i]) {
-      split->held[split->held_count++] = i;
-    } else {
-      split->fit[split->fit_count++] = i;
-    }
-  }
-  if (split->held_count) return OK;
+  free(held);
+  if (status != OK || split->held_count) return status;
   return fail(e, "%s: has one row a class, so none can be held out to choose C: give --val or a single C",
               train->folder);
 }
@@ -60,24 +53,93 @@ static struct logistic_data data_of(const struct feature_set *set, const size_t 
       .x = set->x, .d = set->d, .labels = set->labels, .rows = rows, .n = n, .classes = classes};
 }
 
+/* `count` rows from `first` on of those that take part. */
+static struct logistic_data part_of(const struct logistic_data *data, size_t first, size_t count) {
+  struct logistic_data part = *data;
+  part.n = count;
+  if (data->rows) {
+    part.rows += first;
+  } else {
+    part.x += first * data->d;
+    part.labels += first;
+  }
+  return part;
+}
+
+/* Scores of some rows at a time: never those of all. */
 static int evaluate(struct metrics *metrics, const struct logistic_model *model, const struct logistic_data *data,
                     struct threads *pool, int *choices, double *confidences, error *e) {
-  double *scores = NULL;
-  int *labels = allocate(data->n, sizeof *labels, e);
-  size_t size;
-  if (labels && multiply_size(data->n, (size_t)model->classes, &size)) {
-    scores = allocate(size, sizeof *scores, e);
-  } else if (labels) {
-    fail(e, "out of memory (%zu samples)", data->n);
+  size_t classes = (size_t)model->classes, rows = SCORE_BYTES / sizeof(double) / classes;
+  if (rows < MIN_SCORE_ROWS) rows = MIN_SCORE_ROWS;
+  if (rows > data->n) rows = data->n;
+  double *scores = allocate(rows * classes, sizeof *scores, e);
+  int *labels = allocate(rows, sizeof *labels, e);
+  struct metrics_sums *sums = NULL;
+  int status = scores && labels ? metrics_open(&sums, model->classes, e) : FAILED;
+  for (size_t first = 0; status == OK && first < data->n; first += rows) {
+    struct logistic_data part = part_of(data, first, data->n - first < rows ? data->n - first : rows);
+    for (size_t i = 0; i < part.n; i++) labels[i] = part.labels[part.rows ? part.rows[i] : i];
+    status = logistic_scores(model, &part, pool, scores, e);
+    if (status == OK) {
+      metrics_add(sums, scores, labels, part.n, NULL, choices ? choices + first : NULL,
+                  confidences ? confidences + first : NULL);
+    }
   }
-  int status = scores ? logistic_scores(model, data, pool, scores, e) : FAILED;
-  if (status == OK) {
-    for (size_t i = 0; i < data->n; i++) labels[i] = data->labels[data->rows ? data->rows[i] : i];
-    status = metrics_compute(metrics, scores, labels, data->n, model->classes, NULL, choices, confidences, e);
-  }
+  if (status == OK) status = metrics_read(sums, metrics, e);
+  metrics_close(sums);
   free(scores);
   free(labels);
   return status;
+}
+
+/* ---- the choice of C ----------------------------------------------------------------------------------------------
+ */
+
+struct choice {
+  const struct logistic_data *fit, *judge;
+  const struct probe_options *options;
+  struct threads *pool;
+  struct probe_result *result;
+  size_t best;                /* of result->trials */
+  struct logistic_model last; /* of the last trial; result->model is the best one's */
+};
+
+static int copy_model(struct logistic_model *to, const struct logistic_model *from, error *e) {
+  size_t weights = (size_t)from->classes * from->d, classes = (size_t)from->classes;
+  logistic_free(to);
+  *to = *from;
+  to->weights = allocate(weights, sizeof(double), e);
+  to->bias = allocate(classes, sizeof(double), e);
+  if (!to->weights || !to->bias) return FAILED;
+  memcpy(to->weights, from->weights, weights * sizeof(double));
+  memcpy(to->bias, from->bias, classes * sizeof(double));
+  return OK;
+}
+
+/* Of equals the lower NLL, then the smaller C. */
+static bool is_better(const struct probe_trial *a, const struct probe_trial *b) {
+  if (a->metrics.correct != b->metrics.correct) return a->metrics.correct > b->metrics.correct;
+  return a->metrics.nll != b->metrics.nll ? a->metrics.nll < b->metrics.nll : a->C < b->C;
+}
+
+/* One more C, from the last optimum or from that of the best so far. */
+static int try_C(struct choice *choice, double C, bool from_best, error *e) {
+  struct probe_result *result = choice->result;
+  const struct probe_options *options = choice->options;
+  struct probe_trial *trial = &result->trials[result->trial_count];
+  struct logistic_options fitting = {C, options->standardize, options->max_iterations, options->tolerance};
+  if (from_best && copy_model(&choice->last, &result->model, e) != OK) return FAILED;
+  int status = logistic_fit(&choice->last, choice->fit, &fitting, choice->pool, e);
+  if (status == OK) status = evaluate(&trial->metrics, &choice->last, choice->judge, choice->pool, NULL, NULL, e);
+  if (status != OK) return status;
+  trial->C = C;
+  trial->iterations = choice->last.iterations;
+  trial->converged = choice->last.converged;
+  if (result->trial_count++ == 0 || is_better(trial, &result->trials[choice->best])) {
+    choice->best = result->trial_count - 1;
+    return copy_model(&result->model, &choice->last, e);
+  }
+  return OK;
 }
 
 static int by_value(const void *a, const void *b) {
@@ -85,44 +147,65 @@ static int by_value(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-static bool is_better(const struct metrics *a, const struct metrics *b) {
-  return a->correct != b->correct ? a->correct > b->correct : a->nll < b->nll;
+static int try_list(struct choice *choice, error *e) {
+  size_t count = choice->options->C_count;
+  double *C = allocate(count, sizeof *C, e);
+  int status = C ? OK : FAILED;
+  if (C) {
+    memcpy(C, choice->options->C, count * sizeof *C);
+    qsort(C, count, sizeof *C, by_value);
+  }
+  for (size_t i = 0; status == OK && i < count; i++) status = try_C(choice, C[i], false, e);
+  free(C);
+  return status;
 }
 
-/* Fit every C in rising order, each from the optimum of the one before, and keep the best. */
-static int choose(struct probe_result *result, const struct logistic_data *fit, const struct logistic_data *judge,
-                  const struct probe_options *options, struct threads *pool, error *e) {
-  result->trials = allocate_zeroed(options->C_count, sizeof *result->trials, e);
-  double *C = allocate(options->C_count, sizeof *C, e);
-  int status = result->trials && C ? OK : FAILED;
-  struct logistic_model model = {0};
-  size_t best = 0;
+static double swept_C(int place) { return pow(10, SWEEP_LOWEST + place / (double)SWEEP_STEPS); }
+
+static int sweep(struct choice *choice, error *e) {
+  int status = OK, place[SWEEP_TRIALS];
+  for (int at = 0; status == OK && at <= SWEEP_PLACES; at += SWEEP_STRIDE) {
+    place[choice->result->trial_count] = at;
+    status = try_C(choice, swept_C(at), false, e);
+  }
+  for (int step = SWEEP_STRIDE / 2; status == OK && step > 0; step /= 2) {
+    int middle = place[choice->best];
+    for (int side = -1; status == OK && side <= 1; side += 2) {
+      int at = middle + side * step;
+      if (at < 0 || at > SWEEP_PLACES) continue;
+      place[choice->result->trial_count] = at;
+      status = try_C(choice, swept_C(at), true, e);
+    }
+  }
+  return status;
+}
+
+static int by_C(const void *a, const void *b) {
+  const struct probe_trial *x = a, *y = b;
+  return by_value(&x->C, &y->C);
+}
+
+/* Leaves the best trial's model in result->model. */
+static int choose(struct choice *choice, error *e) {
+  struct probe_result *result = choice->result;
+  bool sweeps = choice->options->sweep;
+  result->trials = allocate_zeroed(sweeps ? SWEEP_TRIALS : choice->options->C_count, sizeof *result->trials, e);
+  int status = result->trials ? OK : FAILED;
+  if (status == OK) status = sweeps ? sweep(choice, e) : try_list(choice, e);
   if (status == OK) {
-    memcpy(C, options->C, options->C_count * sizeof *C);
-    qsort(C, options->C_count, sizeof *C, by_value);
+    result->C = result->trials[choice->best].C;
+    qsort(result->trials, result->trial_count, sizeof *result->trials, by_C);
   }
-  for (size_t i = 0; status == OK && i < options->C_count; i++) {
-    struct logistic_options fitting = {C[i], options->standardize, options->max_iterations, options->tolerance};
-    struct probe_trial *trial = &result->trials[i];
-    status = logistic_fit(&model, fit, &fitting, pool, e);
-    if (status == OK) status = evaluate(&trial->metrics, &model, judge, pool, NULL, NULL, e);
-    if (status != OK) break;
-    trial->C = C[i];
-    trial->iterations = model.iterations;
-    trial->converged = model.converged;
-    result->trial_count++;
-    if (is_better(&trial->metrics, &result->trials[best].metrics)) best = i;
-  }
-  if (status == OK) result->C = result->trials[best].C;
-  logistic_free(&model);
-  free(C);
+  logistic_free(&choice->last);
   return status;
 }
 
 static int choose_C(struct probe_result *result, const struct feature_set *train, const struct feature_set *val,
                     const struct probe_options *options, struct threads *pool, error *e) {
-  result->C = options->C[0];
-  if (options->C_count == 1) return OK;
+  if (!options->sweep && options->C_count == 1) {
+    result->C = options->C[0];
+    return OK;
+  }
   struct logistic_data fit, judge;
   struct split split = {0};
   int status = OK;
@@ -134,7 +217,10 @@ static int choose_C(struct probe_result *result, const struct feature_set *train
     fit = data_of(train, split.fit, split.fit_count, train->classes);
     judge = data_of(train, split.held, split.held_count, train->classes);
   }
-  if (status == OK) status = choose(result, &fit, &judge, options, pool, e);
+  if (status == OK) {
+    struct choice choice = {.fit = &fit, .judge = &judge, .options = options, .pool = pool, .result = result};
+    status = choose(&choice, e);
+  }
   free(split.fit);
   return status;
 }
@@ -149,8 +235,8 @@ int probe_fit(struct logistic_model *model, const struct feature_set *train, dou
 int probe_run(struct probe_result *result, const struct feature_set *train, const struct feature_set *val,
               const struct feature_set *test, const struct probe_options *options, struct threads *pool, error *e) {
   *result = (struct probe_result){0};
-  if (options->C_count == 0) return usage_error(e, "no C is given");
-  for (size_t i = 0; i < options->C_count; i++) {
+  if (!options->sweep && options->C_count == 0) return usage_error(e, "no C is given");
+  for (size_t i = 0; !options->sweep && i < options->C_count; i++) {
     if (!(options->C[i] > 0)) return usage_error(e, "C must be a positive number");
   }
   int status = feature_set_check_classes(train, e);

@@ -6,7 +6,12 @@
 #include "evaluate/logistic.h"
 #include "evaluate/metrics.h"
 
+/* CLIP's sweep (Radford et al. 2021, appendix A.3): C = 1e-6, 1e-4, ..., 1e6, then the middles of the intervals beside
+ * the best, and again until steps are an eighth of a decade; at most 1000 iterations a fit. */
+enum { PROBE_SWEEP_ITERATIONS = 1000 };
+
 struct probe_options {
+  bool sweep;      /* choose by the sweep: C is not looked at */
   const double *C; /* tried in rising order; one is taken as it is */
   size_t C_count;
   bool standardize;
@@ -26,7 +31,7 @@ struct probe_trial {
 struct probe_result {
   struct logistic_model model; /* fitted on all of train with the chosen C */
   double C;
-  struct probe_trial *trials; /* empty when there was nothing to choose */
+  struct probe_trial *trials; /* in rising order of C; empty when there was nothing to choose */
   size_t trial_count;
   struct metrics test;
   int *choices;        /* [n of test]: first choices */

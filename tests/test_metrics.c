@@ -2,6 +2,7 @@
 #include "evaluate/metrics.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "tests/harness.h"
 
@@ -66,4 +67,27 @@ TEST(metrics_bins_take_their_begin) {
     CHECK(b == 0 || ece_bin(begin - 1e-6) == b - 1);
   }
   CHECK(ece_bin(NAN) == ECE_BINS);
+}
+
+TEST(metrics_may_come_in_parts) {
+  enum { N = 200, CLASSES = 7 };
+  static double scores[N * CLASSES];
+  int labels[N];
+  struct random random = {3};
+  for (int i = 0; i < N * CLASSES; i++) scores[i] = 5 * random_unit(&random);
+  for (int i = 0; i < N; i++) labels[i] = (int)(random_unit(&random) * CLASSES);
+  error e = {""};
+  struct metrics whole, joined;
+  struct metrics_sums *sums;
+  int choices[2][N];
+  REQUIRE(metrics_compute(&whole, scores, labels, N, CLASSES, NULL, choices[0], NULL, &e) == OK);
+  REQUIRE(metrics_open(&sums, CLASSES, &e) == OK);
+  CHECK(metrics_read(sums, &joined, &e) == FAILED);
+  metrics_add(sums, scores, labels, 60, NULL, choices[1], NULL);
+  metrics_add(sums, scores + 60 * CLASSES, labels + 60, N - 60, NULL, choices[1] + 60, NULL);
+  REQUIRE(metrics_read(sums, &joined, &e) == OK);
+  CHECK(!memcmp(choices[0], choices[1], sizeof choices[0]));
+  CHECK(whole.correct == joined.correct && whole.n == joined.n && whole.top5 == joined.top5);
+  CHECK(whole.nll == joined.nll && whole.ece == joined.ece && whole.mean_per_class == joined.mean_per_class);
+  metrics_close(sums);
 }

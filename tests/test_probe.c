@@ -168,7 +168,7 @@ TEST(probe_lbfgs_finds_the_valley) {
 
 TEST(probe_reaches_the_optimum) {
   error e = {""};
-  struct threads *pool = threads_start(2, &e);
+  struct threads *pool = threads_start(1, &e);
   for (size_t i = 0; i < sizeof optima / sizeof optima[0]; i++) {
     struct drawn drawn = draw(optima[i].problem);
     struct logistic_options options = usual;
@@ -310,6 +310,47 @@ TEST(probe_ends_on_separable_data) {
   threads_stop(pool);
 }
 
+/* The sweep against every C of its grid, fitted on its own. */
+TEST(probe_sweep_finds_the_best_strength) {
+  error e = {""};
+  struct threads *pool = threads_start(1, &e);
+  struct drawn drawn = draw(6);
+  size_t d = drawn.data.d;
+  char folder[] = "drawn";
+  struct feature_set train = {.folder = folder, .x = drawn.x, .labels = drawn.labels, .n = 150, .d = d, .classes = 2};
+  struct feature_set val = train;
+  val.x += 150 * d;
+  val.labels += 150;
+  struct probe_options options = {.sweep = true, .max_iterations = PROBE_SWEEP_ITERATIONS, .tolerance = 1e-10};
+  struct probe_result swept, listed;
+  REQUIRE(probe_run(&swept, &train, &val, &val, &options, pool, &e) == OK);
+  CHECK(swept.trial_count > 10 && swept.trial_count <= 15);
+  const struct probe_trial *best = NULL;
+  for (size_t i = 0; i < swept.trial_count; i++) {
+    const struct probe_trial *trial = &swept.trials[i];
+    double place = 8 * (log10(trial->C) + 6);
+    CHECK_NEAR(place, round(place), 1e-9);
+    CHECK(i == 0 || trial->C > trial[-1].C);
+    if (fabs(trial->C / swept.C - 1) < 1e-12) best = trial;
+    /* Warm starts change nothing. */
+    options = (struct probe_options){
+        .C = &trial->C, .C_count = 1, .max_iterations = LOGISTIC_MAX_ITERATIONS, .tolerance = 1e-10};
+    REQUIRE(probe_run(&listed, &train, NULL, &val, &options, pool, &e) == OK);
+    CHECK(listed.test.correct == trial->metrics.correct);
+    CHECK_NEAR(listed.test.nll, trial->metrics.nll, 1e-5);
+    probe_free(&listed);
+  }
+  REQUIRE(best);
+  for (size_t i = 0; i < swept.trial_count; i++) CHECK(swept.trials[i].metrics.correct <= best->metrics.correct);
+  /* Steps of an eighth of a decade beside it. */
+  for (int side = -1; side <= 1; side += 2) {
+    CHECK_NEAR(8 * log10(best[side].C / best->C), side, 1e-9);
+  }
+  probe_free(&swept);
+  drop(&drawn);
+  threads_stop(pool);
+}
+
 /* ---- the command --------------------------------------------------------------------------------------------------
  */
 
@@ -403,6 +444,9 @@ TEST(probe_command) {
   run = RUN("probe", "--train", train, "--test", test, "--val", test, "--C=0.001,1", "--standardize");
   CHECK_MSG(run.exit_code == 0, "%s", run.err);
   CHECK_CONTAINS(run.out, "on 100 held-out rows");
+  one = RUN("probe", "--train", train, "--test", test, "--C", "auto", "--json", "--threads", "1");
+  CHECK_MSG(one.exit_code == 0, "%s", one.err);
+  CHECK_CONTAINS(one.out, "\"C_path\":[{\"C\":1e-06,\"n_val\":40,");
   drop(&drawn);
 }
 
