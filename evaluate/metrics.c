@@ -81,7 +81,7 @@ void metrics_add(struct metrics_sums *sums, const double *scores, const int *lab
     size_t label = (size_t)labels[i], choice = first_choice(row, classes);
     double total = log_sum(row, classes), confidence = exp(row[choice] - total);
     bool correct = choice == label && !isnan(row[label]);
-    size_t bin = confidence >= 0 && confidence < 1 ? (size_t)(confidence * ECE_BINS) : ECE_BINS;
+    size_t bin = ece_bin(confidence);
     sums->seen[label]++;
     sums->hits[label] += correct;
     sums->correct += correct;

@@ -23,8 +23,9 @@ static double number_of(const char *json, const char *key) {
 }
 
 TEST(commands_and_help) {
-  static const char *const commands[] = {"convert", "inspect", "features", "merge",   "classify",
-                                         "probe",   "pixels",  "bench",    "profile", "demo-data"};
+  static const char *const commands[] = {"convert", "inspect",  "features", "merge",   "classify", "probe",
+                                         "knn",     "retrieve", "fewshot",  "shift",   "zeroshot", "calibrate",
+                                         "battle",  "pixels",   "bench",    "profile", "demo-data"};
   struct run run = RUN("help");
   CHECK(run.exit_code == 0);
   for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {

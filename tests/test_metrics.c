@@ -67,6 +67,16 @@ TEST(metrics_bins_take_their_begin) {
     CHECK(b == 0 || ece_bin(begin - 1e-6) == b - 1);
   }
   CHECK(ece_bin(NAN) == ECE_BINS);
+  /* 1/5 but for rounding and 0.21 share the bin from 1/5 on. */
+  double scores[12];
+  for (int i = 0; i < 12; i++) {
+    double first = i < 6 ? 0.2 - 1e-9 : 0.21;
+    scores[i] = log(i % 6 ? (1 - first) / 5 : first);
+  }
+  struct metrics m;
+  error e;
+  REQUIRE(metrics_compute(&m, scores, (const int[]){0, 1}, 2, 6, NULL, NULL, NULL, &e) == OK);
+  CHECK_NEAR(m.ece, fabs(1 - 0.41) / 2, 1e-8);
 }
 
 TEST(metrics_may_come_in_parts) {
