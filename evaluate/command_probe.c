@@ -231,7 +231,7 @@ static const struct option options[] = {
      "per_class.csv there"},
     {"--predictions", 0, "FILE", "write path, label, prediction, confidence of every test image as csv"},
     {"--max-iterations", 0, "N", "L-BFGS iterations of a fit (default 5000; with --C auto 1000)"},
-    {"--tolerance", 0, "T", "end when ten iterations lower the objective by less than this part of it (default 1e-10)"},
+    {"--tolerance", 0, "T", "end when ten iterations lower the objective by less than this part of it (default 1e-9)"},
     {"--threads", 't', "N", "threads (default: every usable core); no effect on results"},
     {"--seed", 0, "S", "of the held-out fifth (default 0)"},
     {"--json", 0, NULL, "print one JSON object"},

@@ -96,6 +96,16 @@ static double evaluate(void *context, const double *u, double *g) {
   return value + product_dot(fit->correction, u, n) - product_dot(fit->correction, fit->anchor, n);
 }
 
+/* What all classes share changes no probability, and is 0 at the optimum: only the penalty would ever take it away, and
+ * slowly. So it never enters. */
+static void remove_common(double *u, size_t classes, size_t width) {
+  for (size_t j = 0; j < width; j++) {
+    double mean = 0;
+    for (size_t k = 0; k < classes; k++) mean += u[k * width + j] / (double)classes;
+    for (size_t k = 0; k < classes; k++) u[k * width + j] -= mean;
+  }
+}
+
 /* The second derivatives of class k are near curvature_k * (S + ridge); those of its bias, curvature_k. */
 static void precondition(void *context, const double *v, double *out) {
   struct fit *fit = context;
@@ -116,6 +126,7 @@ static void precondition(void *context, const double *v, double *out) {
   for (size_t k = 0; k < classes; k++) {
     for (size_t j = 0; j < d; j++) out[k * (d + 1) + j] = (double)fit->out[k * d + j];
   }
+  remove_common(out, classes, d + 1);
 }
 
 /* ---- before the search --------------------------------------------------------------------------------------------
@@ -197,6 +208,7 @@ static void encode(const struct fit *fit, const struct logistic_model *model, co
     }
     row[d] = bias;
   }
+  remove_common(u, (size_t)fit->data->classes, d + 1);
 }
 
 static void decode(const struct fit *fit, const double *u, struct logistic_model *model) {

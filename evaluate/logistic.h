@@ -33,7 +33,7 @@ struct logistic_options {
 };
 
 enum { LOGISTIC_MAX_ITERATIONS = 5000 };
-#define LOGISTIC_TOLERANCE 1e-10
+#define LOGISTIC_TOLERANCE 1e-9
 
 struct logistic_model {
   int classes;

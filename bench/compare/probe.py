@@ -3,7 +3,8 @@
     python3 -m venv ~/peers && ~/peers/bin/pip install scikit-learn==1.9.1 numpy==2.4.6 scipy==1.17.1
     ~/peers/bin/python bench/compare/probe.py [--rounds 3] [--threads N] [--features DIR ...]
 
-Without --features: drawn ones, 10,000 x 512 in 100 classes, class means and noise in correlated columns of unequal scale.
+Without --features: drawn ones, 10,000 x 512 in 100 classes, non-negative and correlated as a
+network's.
 DIR is as `backbones features` writes it. Both use every core (or --threads N) and their default tolerance; scikit-learn may take 1000
 iterations. Seconds are of the fit in memory (ours counts its judging of 500 rows, too); objectives are summed in float64
 from the weights that each returned. Peak and limit: a float pass is 4 n d classes FLOPs.
@@ -28,14 +29,14 @@ PROGRAM = os.environ.get("BACKBONES", os.path.join(ROOT, "build", "backbones"))
 
 
 def draw(n, d, classes, seed=0):
+    """As a network's pooled features are: non-negative, small, spanned mostly by a few directions, of unequal scale, and
+    with classes that overlap."""
     random = np.random.default_rng(seed)
-    labels = random.integers(0, classes, n)
-    mixing = random.standard_normal((d, d)) * (np.arange(1, d + 1) ** -0.5)[:, None] / np.sqrt(5)
-    means = 0.35 * random.standard_normal((classes, d))
-    x = (means[labels] + random.standard_normal((n, d))) @ mixing + 0.2 * random.standard_normal((n, d))
-    scale = np.exp(0.7 * random.standard_normal(d))
-    scale[:8] *= 10
-    return ((x + random.standard_normal(d)) * scale).astype(np.float32), labels
+    labels, rank = random.integers(0, classes, n), d // 8
+    hidden = 0.5 * random.standard_normal((classes, rank))[labels] + random.standard_normal((n, rank))
+    mixing = random.standard_normal((rank, d)) * (np.arange(1, rank + 1) ** -0.5)[:, None]
+    x = np.maximum(hidden @ mixing + 0.3 * random.standard_normal((n, d)), 0)
+    return (0.3 * x * np.exp(0.7 * random.standard_normal(d))).astype(np.float32), labels
 
 
 def write(folder, x, labels, classes):
