@@ -3,11 +3,10 @@
     python3 -m venv ~/peers && ~/peers/bin/pip install scikit-learn==1.9.1 numpy==2.4.6 scipy==1.17.1
     ~/peers/bin/python bench/compare/probe.py [--rounds 3] [--threads N] [--features DIR ...]
 
-Without --features: drawn ones, 10,000 x 512 in 100 classes, non-negative and correlated as a
-network's.
-DIR is as `backbones features` writes it. Both use every core (or --threads N) and their default tolerance; scikit-learn may take 1000
-iterations. Seconds are of the fit in memory (ours counts its judging of 500 rows, too); objectives are summed in float64
-from the weights that each returned. Peak and limit: a float pass is 4 n d classes FLOPs.
+Without --features: drawn ones, 10,000 x 512 in 100 classes, non-negative and correlated as a network's. DIR is as
+`backbones features` writes it. Both use every core (or --threads N) and their default tolerance; scikit-learn may take
+1000 iterations. Seconds are of the fit in memory (ours counts its judging of 500 rows, too); objectives are summed in float64
+from the weights that each returned. GFLOP/s count 4 n d classes a float pass.
 """
 import argparse
 import json

@@ -6,7 +6,7 @@ reaches the optimum, to show that the objective is its own. numpy 2.4.6, scipy 1
 import warnings
 
 import numpy as np
-from scipy.special import logsumexp, softmax
+from scipy.special import log_softmax, logsumexp, softmax
 from sklearn.linear_model import LogisticRegression
 
 MASK = (1 << 64) - 1
@@ -84,7 +84,9 @@ def optimum(x, y, classes, C):
         u = u - length * step.reshape(u.shape)
         if decrement < 1e-14 * value(u):
             break
-    return float(value(u))
+    logs = log_softmax(z @ u.T, axis=1)
+    correct, nll = int((logs.argmax(1) == y).sum()), float(-logs[np.arange(n), y].mean())
+    return float(value(u)), correct, nll
 
 
 def scikit(x, y, classes, C):
@@ -103,8 +105,8 @@ def main():
         name, _, _, classes = problem[:4]
         x, y = draw(number, *problem[1:])
         for C in STRENGTHS.get(name, [0.01, 1.0, 100.0]):
-            best = optimum(x, y, classes, C)
-            print(f"    {{{number}, {C!r}, {best!r}}},  // {name}, scikit-learn {scikit(x, y, classes, C) / best - 1:+.1e}")
+            best, correct, nll = optimum(x, y, classes, C)
+            print(f"    {{{number}, {C!r}, {best!r}, {correct}, {nll!r}}},  // {name}, scikit-learn {scikit(x, y, classes, C) / best - 1:+.1e}")
 
 
 if __name__ == "__main__":
