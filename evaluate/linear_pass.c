@@ -187,7 +187,6 @@ static void score_block(void *context, size_t block, int thread) {
     memset(scores + i * stride + p->outputs, 0, (made_up - p->outputs) * sizeof *scores);
   }
   p->f(p->context, p->first + begin, count, scores, stride);
-  if (!p->gradient) return;
   add_rows(scores, count, stride, made_up, p->block_sums + block * made_up);
   size_t padded = round_up(count, p->width);
   for (size_t i = count; i < padded; i++) memset(scores + i * stride, 0, p->outputs * sizeof *scores);
@@ -260,13 +259,13 @@ void linear_pass_run(struct linear_pass *p, const struct linear_rows *rows, cons
   p->f = f;
   p->context = context;
   if (weights) threads_run(p->pool, p->output_panels, pack_outputs, p);
-  for (size_t k = 0; gradient && k < outputs; k++) {
+  for (size_t k = 0; k < outputs; k++) {
     memset(gradient + k * stride, 0, p->d * sizeof *gradient);
     sums[k] = 0;
   }
   for (p->first = 0; p->first < rows->n; p->first += p->chunk) {
     p->count = least(rows->n - p->first, p->chunk);
     threads_run(p->pool, (p->count + LINEAR_PASS_BLOCK - 1) / LINEAR_PASS_BLOCK, score_block, p);
-    if (gradient) threads_run(p->pool, p->panels * p->tasks + 1, gradient_task, p);
+    threads_run(p->pool, p->panels * p->tasks + 1, gradient_task, p);
   }
 }
