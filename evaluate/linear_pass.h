@@ -34,8 +34,8 @@ int linear_pass_open(struct linear_pass **pass, size_t d, size_t outputs, struct
 void linear_pass_close(struct linear_pass *pass);
 const struct kernels *linear_pass_kernels(const struct linear_pass *pass);
 
-/* weights: [outputs, d], rows `stride` doubles apart, rounded to float, or NULL: no scores are made. gradient: likewise G;
- * sums: [outputs], the sum of r_i. */
+/* weights: [outputs, d], rows `stride` doubles apart, rounded to float, or NULL: no scores are made. gradient: likewise
+ * G; sums: [outputs], the sum of r_i. */
 void linear_pass_run(struct linear_pass *pass, const struct linear_rows *rows, const double *weights, size_t stride,
                      size_t outputs, linear_function *f, void *context, double *gradient, double *sums);
 
