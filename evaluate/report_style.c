@@ -76,7 +76,7 @@ const char report_style[] =
     "tabular-nums lining-nums; }\n"
     "svg.fixed { max-width: none; }\n"
     "svg.narrow { display: none; width: 100%; }\n"
-    ".pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 30rem)); gap: 1rem 2rem; "
+    ".pair { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)); gap: 1rem 2rem; "
     "}\n"
     ".panels { display: grid; grid-template-columns: repeat(auto-fill, minmax(10.5rem, 1fr)); gap: 1rem 1.25rem; }\n"
     ".pair svg, .panels svg { width: 100%; }\n"
