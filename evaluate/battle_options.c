@@ -289,13 +289,25 @@ static int read_corruptions(struct battle_plan *plan, const struct arguments *ar
   return OK;
 }
 
+static int read_shots(struct battle_plan *plan, const struct arguments *arguments, error *e) {
+  static const size_t usual[] = {1, 5};
+  int status = option_counts(arguments, "--shots", 1, 1 << 20, &plan->shots, &plan->shot_count, e);
+  if (status != OK || plan->shot_count) return status;
+  free(plan->shots);
+  plan->shots = allocate(1, sizeof usual, e);
+  if (!plan->shots) return FAILED;
+  memcpy(plan->shots, usual, sizeof usual);
+  plan->shot_count = sizeof usual / sizeof usual[0];
+  return OK;
+}
+
 static int read_probe(struct battle_plan *plan, const struct arguments *arguments, uint64_t seed, error *e) {
-  static const double usual[] = {0.001, 0.01, 0.1, 1, 10, 100};
   size_t count = 0;
   int status = option_reals(arguments, "--C", 1e-300, 1e300, &plan->C, &count, e);
-  plan->probe = (struct probe_options){.C = count ? plan->C : usual,
-                                       .C_count = count ? count : sizeof usual / sizeof usual[0],
-                                       .max_iterations = LOGISTIC_MAX_ITERATIONS,
+  plan->probe = (struct probe_options){.sweep = count == 0,
+                                       .C = plan->C,
+                                       .C_count = count,
+                                       .max_iterations = count ? LOGISTIC_MAX_ITERATIONS : PROBE_SWEEP_ITERATIONS,
                                        .tolerance = LOGISTIC_TOLERANCE,
                                        .seed = seed};
   return status;
@@ -308,6 +320,7 @@ int battle_plan_read(struct battle_plan *plan, const struct arguments *arguments
   if (status == OK) status = option_integer(arguments, "--k", 1, UINT32_MAX, &k, e);
   if (status == OK) status = decode_options_read(arguments, &plan->decode, e);
   if (status == OK) status = read_probe(plan, arguments, seed, e);
+  if (status == OK) status = read_shots(plan, arguments, e);
   if (status == OK) status = read_tasks(plan, arguments, e);
   if (status == OK) status = read_corruptions(plan, arguments, seed, e);
   if (status == OK) status = read_contenders(plan, arguments, e);
@@ -335,6 +348,7 @@ void battle_plan_free(struct battle_plan *plan) {
   free(plan->sets);
   free(plan->embeddings);
   free(plan->corruptions);
+  free(plan->shots);
   free(plan->C);
   *plan = (struct battle_plan){0};
 }

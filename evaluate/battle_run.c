@@ -55,6 +55,7 @@ static int state_tasks(struct battle *battle, const struct battle_plan *plan, er
   char *folder = NULL, *C = NULL;
   size_t size = 0;
   FILE *list = open_memstream(&C, &size);
+  if (list && plan->probe.sweep) fprintf(list, "auto");
   for (size_t i = 0; list && i < plan->probe.C_count; i++) fprintf(list, "%s%g", i ? "," : "", plan->probe.C[i]);
   if (!list || fclose(list) != 0 || asprintf(&folder, "%s/features/BACKBONE/SET", plan->out) < 0) {
     free(C);
@@ -70,6 +71,11 @@ static int state_tasks(struct battle *battle, const struct battle_plan *plan, er
   if (status == OK && plan->tasks[BATTLE_KNN]) {
     status = battle_fact(battle, e, "k-NN, class mean", "command",
                          "backbones knn --train %s/train --test %s/test --k %zu", folder, folder, plan->k);
+  }
+  if (status == OK && plan->tasks[BATTLE_FEWSHOT]) {
+    status = battle_fact(battle, e, "few-shot probes", "command",
+                         "backbones fewshot --train %s/train --test %s/test --seed %llu", folder, folder,
+                         (unsigned long long)plan->probe.seed);
   }
   if (status == OK && plan->tasks[BATTLE_RETRIEVAL]) {
     status = battle_fact(battle, e, "retrieval", "command", "backbones retrieve --gallery %s/test", folder);

@@ -7,6 +7,7 @@
 #include "evaluate/calibration.h"
 #include "evaluate/class_mean.h"
 #include "evaluate/features_run.h"
+#include "evaluate/fewshot.h"
 #include "evaluate/knn.h"
 #include "evaluate/retrieval.h"
 #include "evaluate/shift.h"
@@ -177,6 +178,36 @@ static int run_class_mean(struct round *round, error *e) {
               : FAILED;
   if (status == OK) status = add_accuracy(round, "class mean", metrics.top1, choices, e);
   free(choices);
+  return status;
+}
+
+/* Numbers of images that a class does not have are left out; the intervals are those over the draws. */
+static int run_fewshot(struct round *round, error *e) {
+  size_t *counts = allocate_zeroed((size_t)round->train.classes, sizeof *counts, e), smallest = SIZE_MAX, fitting = 0;
+  if (!counts) return FAILED;
+  for (size_t i = 0; i < round->train.n; i++) counts[round->train.labels[i]]++;
+  for (int k = 0; k < round->train.classes; k++) smallest = counts[k] < smallest ? counts[k] : smallest;
+  free(counts);
+  while (fitting < round->plan->shot_count && round->plan->shots[fitting] <= smallest) fitting++;
+  if (fitting == 0) return OK;
+  struct fewshot_options options = fewshot_defaults();
+  options.shots = round->plan->shots;
+  options.shot_count = fitting;
+  options.seed = round->plan->probe.seed;
+  struct fewshot_result result = {0};
+  int status = fewshot_run(&result, &round->train, &round->test, &options, round->pool, e);
+  for (size_t i = 0; status == OK && i < result.trial_count; i++) {
+    const struct fewshot_trial *trial = &result.trials[i];
+    char name[48];
+    size_t task;
+    snprintf(name, sizeof name, "%zu-shot probe", trial->shots);
+    status = add_score(round, name, BETTER_HIGHER, trial->top1.mean, &task, e);
+    if (status != OK) break;
+    struct score *score = &round->battle->scores.tasks[task].scores[round->backbone];
+    score->low = trial->top1.low;
+    score->high = trial->top1.high;
+  }
+  fewshot_free(&result);
   return status;
 }
 
@@ -360,6 +391,7 @@ static const struct {
     [BATTLE_CALIBRATION] = {"calibrate", run_calibration},
     [BATTLE_KNN] = {"knn", run_knn},
     [BATTLE_CLASS_MEAN] = {"class_mean", run_class_mean},
+    [BATTLE_FEWSHOT] = {"fewshot", run_fewshot},
     [BATTLE_RETRIEVAL] = {"retrieve", run_retrieval},
     [BATTLE_SHIFT] = {"shift", run_shift},
     [BATTLE_CORRUPTION] = {"corrupt", run_corruption},

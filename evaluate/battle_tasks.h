@@ -13,6 +13,7 @@ enum battle_task {
   BATTLE_CALIBRATION,
   BATTLE_KNN,
   BATTLE_CLASS_MEAN,
+  BATTLE_FEWSHOT,
   BATTLE_RETRIEVAL,
   BATTLE_SHIFT,
   BATTLE_CORRUPTION,
@@ -44,6 +45,7 @@ struct battle_plan {
   struct probe_options probe;
   double *C;                             /* what probe.C points to, when it was given */
   size_t k;                              /* of the nearest neighbours */
+  size_t *shots, shot_count;             /* images a class of the few-shot probes */
   struct corruption_choice *corruptions; /* their mean accuracy is the score */
   size_t corruption_count;
   struct decode_options decode;
