@@ -163,7 +163,7 @@ install: all
 .PHONY: help
 help:
 	@echo "make            build/backbones and build/libbackbones.a"
-	@echo "make demo       draw photos, extract features, probe them: the main job in a minute"
+	@echo "make demo       draw pictures, let five tiny backbones compete on them: a report in a minute"
 	@echo "make test       all tests (TESTS=\"word ...\" for some)"
 	@echo "make bench      throughput of the architectures, table and build/bench.json"
 	@echo "make profile    where the time goes (ARCH=resnet50)"

@@ -22,6 +22,8 @@ struct outcome_photos {
 struct set_outcome {
   struct outcome_photos test, *shifts; /* shifts: as many as the set has */
   size_t skipped;                      /* test photos that could not be read */
+  bool searched;                       /* for test photos that are also in train; */
+  size_t duplicates;                   /* so many were found */
   size_t backbones;
   struct report_answers *answers; /* [backbones], by the linear probe */
   struct neighbour **nearest;     /* [backbones]: [n, nearest_count] of the test photos; NULL: unknown */

@@ -32,6 +32,10 @@ static int state_set(struct battle *battle, const struct battle_set *set, const 
   if (status == OK && outcome->skipped) {
     status = battle_fact(battle, e, set->name, "unreadable", "%zu photos to judge by", outcome->skipped);
   }
+  if (status == OK && outcome->duplicates) {
+    status = battle_fact(battle, e, set->name, "duplicates", "%zu photos to judge by are also learnt from",
+                         outcome->duplicates);
+  }
   for (size_t s = 0; status == OK && s < set->shift_count; s++) {
     status = battle_fact(battle, e, set->name, "shifted", "%s: %zu photos of %s", set->shifts[s].name,
                          set->shifts[s].dataset.count, set->shifts[s].dataset.name);

@@ -6,6 +6,7 @@
 
 #include "evaluate/calibration.h"
 #include "evaluate/class_mean.h"
+#include "evaluate/duplicates.h"
 #include "evaluate/features_run.h"
 #include "evaluate/fewshot.h"
 #include "evaluate/knn.h"
@@ -91,6 +92,10 @@ static int extract_parts(struct round *round, error *e) {
     status = make_features(round, round->engine, "pooled", &set->val, "val", NULL, &round->val, NULL, e);
   }
   if (status == OK) status = feature_set_check_classes(&round->train, e);
+  if (status == OK && !round->outcome->searched) {
+    status = duplicates_warn(&round->train, &round->test, stderr, &round->outcome->duplicates, e);
+    round->outcome->searched = true;
+  }
   if (status == OK) status = outcome_match(&round->outcome->test, &set->test, &round->test, &round->same_photos, e);
   if (status != OK || round->same_photos) return status;
   return battle_failure(round->battle, round->plan->contenders[round->backbone].name,

@@ -116,8 +116,8 @@ struct kernels {
   /* out[r] = in[r] * factor[r] for `rows` rows of n floats; out[r] may be in[r]. */
   void (*scale_rows)(const float *const *in, int rows, int n, const float *factor, float *const *out);
   /* Scores of one row become the derivative of its loss: with s = x + bias, x = softmax(s) - onehot(label); returns
-   * -log softmax(s)[label]. x, bias: `classes` floats made up to whole vectors; beyond `classes` bias is -infinity and x
-   * any finite number, which becomes 0. Where a score is not finite, the loss is not. */
+   * -log softmax(s)[label]. x, bias: `classes` floats made up to whole vectors; beyond `classes` bias is -infinity and
+   * x any finite number, which becomes 0. Where a score is not finite, the loss is not. */
   double (*cross_entropy_row)(float *x, const float *bias, int classes, int label);
   /* One panel of a transposed matrix: panel[k * gemm_columns + c] = rows[c][k] for k in [0, depth), c in [0, count);
    * count: whole vectors. */

@@ -63,6 +63,21 @@ TEST(battle_has_the_figures_of_the_single_commands) {
   free(out);
 }
 
+TEST(battle_warns_of_photos_in_both_parts) {
+  char *photos = draw_photos("3"), *train = path_in(photos, "train"), *out = path_in(test_folder(), "out");
+  struct run run = RUN("battle", "--weights", small, "--data", train, "--test", train, "--out", out, "--tasks", "knn",
+                       "--k", "1", "--resamples", "100", "--quiet");
+  CHECK_MSG(run.exit_code == 0, "%s", run.err);
+  CHECK_CONTAINS(run.err, "are also in");
+  char *html = read_file(path_join(out, "report.html"), NULL);
+  CHECK(html != NULL);
+  if (html) CHECK_CONTAINS(html, "30 photos to judge by are also learnt from");
+  free(html);
+  free(photos);
+  free(train);
+  free(out);
+}
+
 TEST(battle_goes_on_without_what_fails) {
   char *all = draw_photos("6"), *photos = path_in(all, "train"), *out = path_in(test_folder(), "out");
   struct run run =

@@ -133,7 +133,7 @@ FAMILIES = {
             SwinTransformer(img_size=64, patch_size=4, embed_dim=12, depths=(2, 2, 2, 1), num_heads=(1, 2, 4, 8),
                             window_size=2, mlp_ratio=2, num_classes=n)
         ),
-        optimizer="adamw", epochs=16,
+        optimizer="adamw", epochs=12,
     ),
     "clip": dict(
         make=Clip, config={"heads": 4, "activation": "quick_gelu", "norm_epsilon": 1e-5}, optimizer="adamw", epochs=20,
