@@ -1,5 +1,4 @@
-/* Seeded models against features that torchvision and timm computed in double (tests/reference/make_model_fixtures.py).
- */
+/* Models against features that torchvision and timm computed in double (tests/reference/make_model_fixtures.py). */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,8 @@
 #include "models/memory_planner.h"
 #include "models/model.h"
 #include "tests/harness.h"
+#include "weights-tools/checkpoint.h"
+#include "weights-tools/keys.h"
 
 static const struct fixture_case {
   const char *arch;
@@ -83,44 +84,53 @@ static bool run_model(const struct model *model, struct threads *pool, const flo
   return true;
 }
 
-static void check_case(const struct fixture_case *c, const char *isa) {
-  char name[128];
-  snprintf(name, sizeof name, "models/%s-%d.f32", c->arch, c->size);
+/* Features and logits, or CLIP's projection, of the picture against a fixture that holds the ones behind the others. */
+static void check_model(struct model *model, int size, const char *name, const char *isa) {
+  char path[128];
+  snprintf(path, sizeof path, "models/%s.f32", name);
   size_t bytes = 0;
-  float *expected = (float *)(void *)read_file(fixture(name), &bytes);
+  float *expected = (float *)(void *)read_file(fixture(path), &bytes);
   REQUIRE(expected != NULL);
-  struct model *model = seeded_model(c->arch, c->size);
-  if (model) {
-    struct model_info info = model_info(model);
-    size_t d = (size_t)info.features, k = bytes / sizeof *expected - d;
-    float *picture = seeded_picture(c->size), *out = calloc(d + k, sizeof *out);
-    error e = {""};
-    struct threads *pool = threads_start(2, &e);
-    CHECK(run_model(model, pool, picture, out, info.classes ? out + d : NULL));
-    /* What stands behind CLIP's features is their projection. */
-    if (k > 0 && info.classes == 0) {
-      CHECK(model_choose_features(model, "projected", &e) == OK && model_info(model).features == (int)k);
-      CHECK(run_model(model, pool, picture, out + d, NULL));
-    }
-    bool near = CHECK_ALL_NEAR(out, expected, d, tolerance * largest(expected, d));
-    near &= CHECK_ALL_NEAR(out + d, expected + d, k, tolerance * largest(expected + d, k));
-    CHECK_MSG(near, "%s on %s", c->arch, isa);
-    threads_stop(pool);
-    free(picture);
-    free(out);
-    model_free(model);
+  struct model_info info = model_info(model);
+  size_t d = (size_t)info.features, k = bytes / sizeof *expected - d;
+  float *picture = seeded_picture(size), *out = calloc(d + k, sizeof *out);
+  error e = {""};
+  struct threads *pool = threads_start(2, &e);
+  CHECK(run_model(model, pool, picture, out, info.classes ? out + d : NULL));
+  /* What stands behind CLIP's features is their projection. */
+  if (k > 0 && info.classes == 0) {
+    CHECK(model_choose_features(model, "projected", &e) == OK && model_info(model).features == (int)k);
+    CHECK(run_model(model, pool, picture, out + d, NULL));
   }
+  bool near = CHECK_ALL_NEAR(out, expected, d, tolerance * largest(expected, d));
+  near &= CHECK_ALL_NEAR(out + d, expected + d, k, tolerance * largest(expected + d, k));
+  CHECK_MSG(near, "%s on %s", name, isa);
+  threads_stop(pool);
+  free(picture);
+  free(out);
   free(expected);
 }
 
-TEST(models_equal_torchvision_and_timm) {
+static void check_case(const struct fixture_case *c, const char *isa) {
+  char name[128];
+  snprintf(name, sizeof name, "%s-%d", c->arch, c->size);
+  struct model *model = seeded_model(c->arch, c->size);
+  if (model) check_model(model, c->size, name, isa);
+  model_free(model);
+}
+
+static void check_cases(const char *isa) {
+  bool slow_isa = !strcmp(isa, "plain") || !strcmp(isa, "reference");
+  for (int i = 0; i < CASES; i++) {
+    if (!cases[i].slow || !slow_isa) check_case(&cases[i], isa);
+  }
+}
+
+static void on_every_isa(void (*check)(const char *isa)) {
   char *before = getenv("BACKBONES_ISA") ? strdup(getenv("BACKBONES_ISA")) : NULL;
   for (const char *const *isa = kernels_available(); *isa; isa++) {
-    bool slow_isa = !strcmp(*isa, "plain") || !strcmp(*isa, "reference");
     setenv("BACKBONES_ISA", *isa, 1);
-    for (int i = 0; i < CASES; i++) {
-      if (!cases[i].slow || !slow_isa) check_case(&cases[i], *isa);
-    }
+    check(*isa);
   }
   if (before)
     setenv("BACKBONES_ISA", before, 1);
@@ -128,6 +138,28 @@ TEST(models_equal_torchvision_and_timm) {
     unsetenv("BACKBONES_ISA");
   free(before);
 }
+
+TEST(models_equal_torchvision_and_timm) { on_every_isa(check_cases); }
+
+/* The demo's: small members that no publisher has, trained, of 16-bit tensors (tests/reference/make_demo_fixtures.py).
+ */
+static void check_demo_models(const char *isa) {
+  static const char *const names[] = {"resnet8_cifar-demo", "convnext-demo", "vit-demo", "swin-demo", "clip-demo"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    char path[128];
+    snprintf(path, sizeof path, "evaluate/demo/%s.safetensors", names[i]);
+    struct checkpoint checkpoint;
+    struct model *model = NULL;
+    error e = {""};
+    if (!CHECK_MSG(checkpoint_open(&checkpoint, path, &e) == OK, "%s", e.message)) continue;
+    if (keys_canonicalize(&checkpoint, &e) == OK) model_load(&model, &checkpoint, NULL, &e);
+    checkpoint_close(&checkpoint);
+    if (CHECK_MSG(model != NULL, "%s", e.message)) check_model(model, 64, names[i], isa);
+    model_free(model);
+  }
+}
+
+TEST(demo_models_equal_timm) { on_every_isa(check_demo_models); }
 
 TEST(parameters_and_flops_are_the_published_ones) {
   /* torchvision's documentation: parameters, and GMACs at 224. */
