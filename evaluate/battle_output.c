@@ -128,6 +128,7 @@ void battle_write_json(struct json_writer *w, const void *context) {
     json_begin_object(w);
     json_key(w, "name"), json_string(w, battle->scores.tasks[t].name);
     json_key(w, "better"), json_string(w, battle->scores.tasks[t].better == BETTER_LOWER ? "lower" : "higher");
+    json_key(w, "counts"), json_boolean(w, battle->comparison.counts[t]);
     json_end_object(w);
   }
   json_end_array(w);
@@ -200,6 +201,6 @@ void battle_print(const struct battle *battle) {
     if (c->covered[b] == 0) continue;
     if (!isnan(z.low)) snprintf(interval, sizeof interval, "%+.2f to %+.2f", z.low, z.high);
     printf("%5zu  %-32s %+7.2f  %-15s %9.2f  %zu of %zu\n", i + 1, battle->scores.backbones[b], c->mean_z[b], interval,
-           c->mean_rank[b], c->covered[b], c->tasks);
+           c->mean_rank[b], c->covered[b], c->counted);
   }
 }

@@ -136,6 +136,22 @@ static int correlate_tasks(struct comparison *c, error *e) {
   return status;
 }
 
+/* A task that fewer backbones took than can be compared at all compares none of them. */
+static void find_counted(struct comparison *c, const struct score_table *table) {
+  size_t present = 0;
+  for (size_t b = 0; b < c->backbones; b++) {
+    bool any = false;
+    for (size_t t = 0; t < c->tasks; t++) any |= !isnan(table->tasks[t].scores[b].value);
+    if (any) present++;
+  }
+  for (size_t t = 0; t < c->tasks; t++) {
+    size_t scored = 0;
+    for (size_t b = 0; b < c->backbones; b++) if (!isnan(table->tasks[t].scores[b].value)) scored++;
+    c->counts[t] = scored > 1 || (scored == 1 && present == 1);
+    if (c->counts[t]) c->counted++;
+  }
+}
+
 static void average(struct comparison *c) {
   for (size_t b = 0; b < c->backbones; b++) {
     double z = 0, rank = 0;
@@ -179,16 +195,20 @@ int compare(struct comparison *c, const struct score_table *table, error *e) {
   c->mean_z = allocate(n, sizeof *c->mean_z, e);
   c->mean_rank = allocate(n, sizeof *c->mean_rank, e);
   c->covered = allocate_zeroed(n, sizeof *c->covered, e);
+  c->counts = allocate(tasks, sizeof *c->counts, e);
   c->order = allocate(n, sizeof *c->order, e);
   c->spearman = allocate(tasks * tasks, sizeof *c->spearman, e);
   c->kendall = allocate(tasks * tasks, sizeof *c->kendall, e);
   double *values = allocate(n, sizeof *values, e);
-  bool ready = c->ranks && c->z && c->mean_z && c->mean_rank && c->covered && c->order && c->spearman && c->kendall;
-  int status = ready && values ? OK : FAILED;
+  bool averages = c->mean_z && c->mean_rank && c->covered && c->counts && c->order;
+  bool ready = averages && c->ranks && c->z && c->spearman && c->kendall && values;
+  int status = ready ? OK : FAILED;
+  if (ready) find_counted(c, table);
   for (size_t t = 0; status == OK && t < tasks; t++) {
     const struct score_column *task = &table->tasks[t];
     for (size_t b = 0; b < n; b++) {
       values[b] = task->better == BETTER_LOWER ? -task->scores[b].value : task->scores[b].value;
+      if (!c->counts[t]) values[b] = NAN;
     }
     z_scores(values, n, c->z + t * n);
     status = rank_values(values, n, c->ranks + t * n, e);
@@ -209,6 +229,7 @@ void comparison_free(struct comparison *c) {
   free(c->mean_z);
   free(c->mean_rank);
   free(c->covered);
+  free(c->counts);
   free(c->order);
   free(c->spearman);
   free(c->kendall);

@@ -25,8 +25,11 @@ void pareto_front(const double *score, const double *cost, size_t n, bool *front
 
 struct comparison {
   size_t backbones, tasks;
-  double *ranks, *z; /* [tasks, backbones]; a task's direction is taken into account: z is higher for the better */
-  double *mean_z, *mean_rank; /* [backbones], over the tasks that a backbone has a score of; NaN when it has none */
+  bool *counts;      /* [tasks]: two backbones have a score, or there is no second one; else no mean counts the task */
+  size_t counted;    /* the number of these */
+  double *ranks, *z; /* [tasks, backbones], NaN where there is no score or the task does not count; a task's direction
+                        is taken into account: z is higher for the better */
+  double *mean_z, *mean_rank; /* [backbones], over the counted tasks that it has a score of; NaN when it has none */
   size_t *covered;            /* [backbones]: the number of these */
   size_t *order;              /* [backbones]: highest mean z first; equal ones by mean rank, then by index */
   double *spearman, *kendall; /* [tasks, tasks]: positive when two tasks prefer the same backbones */

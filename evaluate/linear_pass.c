@@ -12,12 +12,13 @@
 #include "kernels/memory.h"
 
 enum {
-  CHUNK_BYTES = 4 << 20, /* of tiles: they are written, read and read again within a cache */
-  MIN_CHUNK = 1024,      /* rows: a chunk's gradient is added to memory of d * outputs doubles */
-  MAX_CHUNK = 4096,      /* rows summed in float */
-  DEPTH = 512,           /* columns of weights times a panel stay in L2 while a block's rows pass */
-  OUTPUTS_PER_TASK = 64, /* of the second product */
-  VECTOR = 16,           /* floats of the widest vector: outputs are made up to it */
+  CHUNK_BYTES = 4 << 20,              /* of tiles: they are written, read and read again within a cache */
+  MIN_CHUNK = 1024,                   /* rows: a chunk's gradient is added to memory of d * outputs doubles */
+  MAX_CHUNK = 4096,                   /* rows summed in float */
+  CHUNK_STEP = 8 * LINEAR_PASS_BLOCK, /* so that 2, 4 or 8 threads have blocks alike to do */
+  DEPTH = 512,                        /* columns of weights times a panel stay in L2 while a block's rows pass */
+  OUTPUTS_PER_TASK = 64,              /* of the second product */
+  VECTOR = 16,                        /* floats of the widest vector: outputs are made up to it */
 };
 
 struct linear_pass {
@@ -60,7 +61,7 @@ int linear_pass_open(struct linear_pass **result, size_t d, size_t outputs, stru
   size_t padded = p->panels * p->width, padded_outputs = round_up(outputs, VECTOR > p->width ? VECTOR : p->width);
   size_t rows = CHUNK_BYTES / (sizeof(float) * (padded + padded_outputs));
   rows = rows < MIN_CHUNK ? MIN_CHUNK : least(rows, MAX_CHUNK);
-  p->chunk = rows / LINEAR_PASS_BLOCK * LINEAR_PASS_BLOCK;
+  p->chunk = rows / CHUNK_STEP * CHUNK_STEP;
   /* The parts of a tile's rows lie in all panels: were those a multiple of 4 kB apart, they would fall into the same
    * lines of L1. */
   p->panel_stride = (p->chunk + GEMM_MAX_ROWS) * p->width;
@@ -226,16 +227,9 @@ static void multiply_tile(struct linear_pass *p, size_t panel, size_t k, size_t 
   }
 }
 
-/* Tasks: (panel, part of the outputs); one more adds up the blocks' sums. */
+/* Tasks: (panel, part of the outputs). */
 static void gradient_task(void *context, size_t task, int thread) {
   struct linear_pass *p = context;
-  if (task == p->panels * p->tasks) {
-    size_t blocks = (p->count + LINEAR_PASS_BLOCK - 1) / LINEAR_PASS_BLOCK, made_up = round_up(p->outputs, VECTOR);
-    for (size_t b = 0; b < blocks; b++) {
-      for (size_t k = 0; k < p->outputs; k++) p->sums[k] += (double)p->block_sums[b * made_up + k];
-    }
-    return;
-  }
   size_t panel = task / p->tasks, part = task % p->tasks;
   size_t begin = part * p->outputs / p->tasks, count = (part + 1) * p->outputs / p->tasks - begin;
   size_t tiles = (count + (size_t)p->kernels->gemm_rows - 1) / (size_t)p->kernels->gemm_rows;
@@ -265,7 +259,12 @@ void linear_pass_run(struct linear_pass *p, const struct linear_rows *rows, cons
   }
   for (p->first = 0; p->first < rows->n; p->first += p->chunk) {
     p->count = least(rows->n - p->first, p->chunk);
-    threads_run(p->pool, (p->count + LINEAR_PASS_BLOCK - 1) / LINEAR_PASS_BLOCK, score_block, p);
-    threads_run(p->pool, p->panels * p->tasks + 1, gradient_task, p);
+    size_t blocks = (p->count + LINEAR_PASS_BLOCK - 1) / LINEAR_PASS_BLOCK;
+    threads_run_long(p->pool, blocks, score_block, p);
+    threads_run_long(p->pool, p->panels * p->tasks, gradient_task, p);
+    for (size_t b = 0; b < blocks; b++) {
+      const float *from = p->block_sums + b * round_up(outputs, VECTOR);
+      for (size_t k = 0; k < outputs; k++) sums[k] += (double)from[k];
+    }
   }
 }

@@ -34,6 +34,7 @@ struct fit {
   double *correction, *anchor;           /* [classes, d + 1]: what is added to the float gradient, as of which u */
   double *curvature;                     /* [classes]: C * n * p_k (1 - p_k) by the frequencies of the classes */
   double mean_curvature, *ridge;         /* penalty / mean_curvature, [d] */
+  double *mean;                          /* [d + 1]: what all classes share of something */
   float *in, *out;                       /* [classes, d]: for the preconditioner */
   struct lbfgs *search;
   int iterations;
@@ -98,12 +99,11 @@ static double evaluate(void *context, const double *u, double *g) {
 
 /* What all classes share changes no probability, and is 0 at the optimum: only the penalty would ever take it away, and
  * slowly. So it never enters. */
-static void remove_common(double *u, size_t classes, size_t width) {
-  for (size_t j = 0; j < width; j++) {
-    double mean = 0;
-    for (size_t k = 0; k < classes; k++) mean += u[k * width + j] / (double)classes;
-    for (size_t k = 0; k < classes; k++) u[k * width + j] -= mean;
-  }
+static void remove_common(const struct fit *fit, double *u) {
+  size_t classes = (size_t)fit->data->classes, width = fit->data->d + 1;
+  memset(fit->mean, 0, width * sizeof *fit->mean);
+  for (size_t k = 0; k < classes; k++) product_add(fit->mean, 1 / (double)classes, u + k * width, width);
+  for (size_t k = 0; k < classes; k++) product_add(u + k * width, -1, fit->mean, width);
 }
 
 /* The second derivatives of class k are near curvature_k * (S + ridge); those of its bias, curvature_k. */
@@ -126,7 +126,7 @@ static void precondition(void *context, const double *v, double *out) {
   for (size_t k = 0; k < classes; k++) {
     for (size_t j = 0; j < d; j++) out[k * (d + 1) + j] = (double)fit->out[k * d + j];
   }
-  remove_common(out, classes, d + 1);
+  remove_common(fit, out);
 }
 
 /* ---- before the search --------------------------------------------------------------------------------------------
@@ -176,9 +176,10 @@ static int open_fit(struct fit *fit, const size_t *counts, error *e) {
   fit->anchor = allocate_zeroed(size, sizeof(double), e);
   fit->curvature = allocate(classes, sizeof(double), e);
   fit->ridge = allocate(d, sizeof(double), e);
+  fit->mean = allocate(d + 1, sizeof(double), e);
   fit->in = allocate(size, sizeof(float), e);
   fit->out = allocate(size, sizeof(float), e);
-  bool whole = fit->correction && fit->anchor && fit->curvature && fit->ridge && fit->in && fit->out;
+  bool whole = fit->correction && fit->anchor && fit->curvature && fit->ridge && fit->mean && fit->in && fit->out;
   int status = whole ? measure(fit, counts, e) : FAILED;
   struct lbfgs_problem problem = {size, fit, evaluate, precondition};
   return status == OK ? lbfgs_open(&fit->search, &problem, e) : status;
@@ -192,6 +193,7 @@ static void close_fit(struct fit *fit) {
   free(fit->anchor);
   free(fit->curvature);
   free(fit->ridge);
+  free(fit->mean);
   free(fit->in);
   free(fit->out);
 }
@@ -208,7 +210,7 @@ static void encode(const struct fit *fit, const struct logistic_model *model, co
     }
     row[d] = bias;
   }
-  remove_common(u, (size_t)fit->data->classes, d + 1);
+  remove_common(fit, u);
 }
 
 static void decode(const struct fit *fit, const double *u, struct logistic_model *model) {

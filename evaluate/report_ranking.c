@@ -44,9 +44,9 @@ static void write_lead(struct page *page, const struct report *report) {
 }
 
 void report_summary(struct page *page, const struct report *report) {
-  size_t ranked = report_ranked(report), tasks = report->scores->task_count;
+  size_t ranked = report_ranked(report), tasks = report->comparison->counted;
   if (ranked == 0) {
-    page_write(page, "<p class=\"lead\">No backbone has a score.</p>\n");
+    page_write(page, "<p class=\"lead\">No two backbones have scores on the same task.</p>\n");
     return;
   }
   char z[48];
@@ -174,7 +174,7 @@ static void write_row(struct page *page, const struct report *report, size_t pla
   if (place) write_interval(page, report->standings->behind[b], false);
   page_write(page, "</td><td class=\"number\">%s</td><td class=\"number\">%zu</td>",
              number_text(rank, c->mean_rank[b], 2), wins(report, b));
-  page_write(page, "<td class=\"number\">%zu of %zu</td></tr>\n", c->covered[b], c->tasks);
+  page_write(page, "<td class=\"number\">%zu of %zu</td></tr>\n", c->covered[b], c->counted);
 }
 
 static void explain(struct page *page, const struct report *report) {
@@ -202,8 +202,16 @@ static void explain(struct page *page, const struct report *report) {
 /* Means over different tasks do not compare well. */
 static void warn_of_gaps(struct page *page, const struct report *report) {
   const struct comparison *c = report->comparison;
-  size_t gaps = 0;
-  for (size_t i = 0; i < report_ranked(report); i++) gaps += c->covered[c->order[i]] < c->tasks;
+  size_t gaps = 0, alone = 0;
+  for (size_t t = 0; t < c->tasks; t++) {
+    bool scored = false;
+    for (size_t b = 0; b < c->backbones; b++) scored |= !isnan(report->scores->tasks[t].scores[b].value);
+    if (c->counts[t] || !scored) continue;
+    page_write(page, "%s%s", alone++ ? ", " : "<p class=\"note\">Not counted, as one backbone alone took part: ",
+               report->scores->tasks[t].name);
+  }
+  if (alone) page_write(page, ".</p>\n");
+  for (size_t i = 0; i < report_ranked(report); i++) gaps += c->covered[c->order[i]] < c->counted;
   if (gaps == 0) return;
   page_write(page,
              "<p class=\"note\">%zu backbone%s no score on some tasks: %s mean is over the others, which may be easier "

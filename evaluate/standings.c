@@ -70,7 +70,7 @@ static void mean_z_of(const struct comparison *c, const struct score_table *tabl
     double sum = 0;
     size_t covered = 0;
     for (size_t t = 0; t < c->tasks; t++) {
-      if (isnan(z[t * n + b])) continue;
+      if (!c->counts[t] || isnan(z[t * n + b])) continue;
       sum += z[t * n + b];
       covered++;
     }

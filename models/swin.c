@@ -11,7 +11,7 @@
 struct config {
   bool v2;
   int depths[4], width, heads; /* of the first stage: each later one has twice as many channels and heads */
-  int expansion;               /* channels of the MLP's hidden layer for one of its input: 4 in all members */
+  int hidden; /* channels of the first stage's MLP within; doubles likewise. 4 * width in all members */
   int patch, window, image;
   int trained_window[4]; /* V2: each stage's window when its position bias was trained, 0: the window itself */
   double epsilon;
@@ -166,7 +166,7 @@ static value block(struct plan *plan, const struct config *c, value x, int stage
                   (struct fusion){.residual = c->v2 ? NO_VALUE : x});
   x = c->v2 ? plan_layer_norm(plan, y, norm1, c->epsilon, x) : y;
   y = plan_linear(
-      plan, x, plan_tensor_name(fc1, prefix, "mlp.fc1"), c->expansion * width,
+      plan, x, plan_tensor_name(fc1, prefix, "mlp.fc1"), c->hidden << stage,
       (struct fusion){.layer_norm = c->v2 ? NULL : norm2, .epsilon = c->epsilon, .activation = ACTIVATION_GELU});
   y = plan_linear(plan, y, plan_tensor_name(fc2, prefix, "mlp.fc2"), width,
                   (struct fusion){.residual = c->v2 ? NO_VALUE : x});
@@ -245,7 +245,7 @@ static struct config config_of(const struct member *m) {
                          .depths = {2, 2, m->depth, 2},
                          .width = m->width,
                          .heads = m->width / 32,
-                         .expansion = 4,
+                         .hidden = 4 * m->width,
                          .patch = 4,
                          .window = m->window,
                          .image = m->image,
@@ -306,12 +306,11 @@ static int find_trained_window(const struct checkpoint *checkpoint, int stage) {
   return rounded == window ? 0 : rounded;
 }
 
-/* Every block has the first one's; what has no whole number of times its width is told as misshapen. */
-static int find_expansion(const struct checkpoint *checkpoint, int width) {
+/* Of the first block; one that differs is told as misshapen. */
+static int find_hidden(const struct checkpoint *checkpoint, int width) {
   const struct tensor *hidden = checkpoint_find(checkpoint, "layers.0.blocks.0.mlp.fc1.weight");
-  if (!hidden || hidden->dimensions != 2 || hidden->shape[0] < width || hidden->shape[0] > 64 * (int64_t)width)
-    return 4;
-  return (int)hidden->shape[0] / width;
+  bool sound = hidden && hidden->dimensions == 2 && hidden->shape[0] >= 1 && hidden->shape[0] <= 64 * (int64_t)width;
+  return sound ? (int)hidden->shape[0] : 4 * width;
 }
 
 static bool recognise(const struct checkpoint *checkpoint, struct architecture *a) {
@@ -329,7 +328,7 @@ static bool recognise(const struct checkpoint *checkpoint, struct architecture *
   int64_t heads = scale ? scale->elements : table->shape[1];
   if (heads < 1 || heads > c.width || c.width % heads || (!c.v2 && !c.window)) return false;
   c.heads = (int)heads;
-  c.expansion = find_expansion(checkpoint, c.width);
+  c.hidden = find_hidden(checkpoint, c.width);
   memcpy(c.trained_window, checkpoint->hints.trained_window, sizeof c.trained_window);
   for (int stage = 0; stage < 4; stage++) {
     if (c.v2 && !checkpoint->hints.window) c.trained_window[stage] = find_trained_window(checkpoint, stage);
@@ -341,7 +340,7 @@ static bool recognise(const struct checkpoint *checkpoint, struct architecture *
   const char *name = c.v2 ? "swinv2" : "swin";
   for (int i = MEMBERS - 1; i >= 0; i--) {
     struct config m = config_of(&members[i]);
-    if (m.v2 == c.v2 && m.width == c.width && m.expansion == c.expansion && m.window == c.window &&
+    if (m.v2 == c.v2 && m.width == c.width && m.hidden == c.hidden && m.window == c.window &&
         !memcmp(m.depths, c.depths, sizeof m.depths) &&
         !memcmp(m.trained_window, c.trained_window, sizeof m.trained_window)) {
       name = members[i].name;
@@ -358,7 +357,7 @@ static bool adopt(const struct checkpoint *checkpoint, const struct architecture
   (void)checkpoint;
   const struct config *n = config(named);
   struct config c = *config(seen);
-  if (n->v2 != c.v2 || n->width != c.width || n->expansion != c.expansion ||
+  if (n->v2 != c.v2 || n->width != c.width || n->hidden != c.hidden ||
       memcmp(n->depths, c.depths, sizeof c.depths) != 0)
     return false;
   if (c.window == 0) {

@@ -154,19 +154,23 @@ TEST(comparison_of_a_table) {
       "nll,d,-,lower,,\n"
       "same,c,5,higher,,\n"
       "same,\"a, b\",5,higher,,\n"
+      "alone,c,9,higher,,\n"
       "ms,c,12.5,cost,,\n";
   struct score_table table;
   struct comparison c;
   error e = {""};
   CHECK_MSG(parse(&table, text, &e) == OK, "%s", e.message);
-  REQUIRE(table.backbone_count == 3 && table.task_count == 3 && table.cost_count == 1);
+  REQUIRE(table.backbone_count == 3 && table.task_count == 4 && table.cost_count == 1);
   CHECK_STRING(table.backbones[0], "a, b");
   CHECK(table.tasks[1].better == BETTER_LOWER && isnan(table.tasks[0].scores[2].value));
   CHECK(table.tasks[0].scores[0].low == 0.75 && isnan(table.tasks[0].scores[1].low));
   CHECK(table.costs[0].scores[1].value == 12.5);
   REQUIRE(compare(&c, &table, &e) == OK);
-  static const double z[] = {1, -1, NAN, -1, 1, NAN, 0, 0, NAN}, ranks[] = {1, 2, NAN, 2, 1, NAN, 1.5, 1.5, NAN};
-  CHECK(all_same(c.z, z, 9, 1e-14) && all_same(c.ranks, ranks, 9, 0));
+  /* What one backbone alone took part in counts for nobody. */
+  static const double z[] = {1, -1, NAN, -1, 1, NAN, 0, 0, NAN, NAN, NAN, NAN};
+  static const double ranks[] = {1, 2, NAN, 2, 1, NAN, 1.5, 1.5, NAN, NAN, NAN, NAN};
+  CHECK(all_same(c.z, z, 12, 1e-14) && all_same(c.ranks, ranks, 12, 0));
+  CHECK(c.counted == 3 && c.counts[2] && !c.counts[3] && c.covered[1] == 3);
   CHECK(c.covered[0] == 3 && c.covered[2] == 0 && isnan(c.mean_z[2]) && same(c.mean_rank[0], 1.5, 0));
   CHECK(c.order[0] == 0 && c.order[1] == 1 && c.order[2] == 2);
   CHECK(same(c.spearman[1], -1, 1e-15) && same(c.kendall[1], -1, 1e-15) && isnan(c.spearman[2]));
@@ -179,7 +183,7 @@ TEST(comparison_of_a_table) {
   fclose(stream);
   struct score_table again;
   CHECK_MSG(parse(&again, written, &e) == OK, "%s", e.message);
-  CHECK(again.backbone_count == 2 && again.task_count == 3 && again.costs[0].scores[1].value == 12.5);
+  CHECK(again.backbone_count == 2 && again.task_count == 4 && again.costs[0].scores[1].value == 12.5);
   CHECK(again.tasks[0].scores[0].value == 0.8 && again.tasks[0].scores[0].high == 0.85);
   CHECK_CONTAINS(written, "\"a, b\",top-1,0.8,higher,0.75,0.85\n");
   free(written);
