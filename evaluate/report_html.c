@@ -25,7 +25,7 @@ void report_table_begin(struct page *page, const char *class, const char *captio
   int id = ++page->figures;
   page_write(page,
              "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-labelledby=\"c%d\">\n<table class=\"%s\">\n"
-             "<caption id=\"c%d\">%s</caption>\n",
+             "<caption id=\"c%d\"><span>%s</span></caption>\n",
              id, class, id, caption);
 }
 

@@ -207,8 +207,11 @@ static void warn_of_gaps(struct page *page, const struct report *report) {
     bool scored = false;
     for (size_t b = 0; b < c->backbones; b++) scored |= !isnan(report->scores->tasks[t].scores[b].value);
     if (c->counts[t] || !scored) continue;
-    page_write(page, "%s%s", alone++ ? ", " : "<p class=\"note\">Not counted, as one backbone alone took part: ",
-               report->scores->tasks[t].name);
+    if (!alone++)
+      page_write(page, "<p class=\"note\">Not counted, as one backbone alone took part: ");
+    else
+      page_write(page, ", ");
+    page_text(page, report->scores->tasks[t].name);
   }
   if (alone) page_write(page, ".</p>\n");
   for (size_t i = 0; i < report_ranked(report); i++) gaps += c->covered[c->order[i]] < c->counted;
