@@ -25,7 +25,8 @@ struct set_outcome {
   bool searched;                       /* for test photos that are also in train; */
   size_t duplicates;                   /* so many were found */
   size_t backbones;
-  struct report_answers *answers; /* [backbones], by the linear probe */
+  struct report_answers *answers; /* [backbones], by the linear probe, */
+  size_t probe_task;              /* which is this one of the table of scores */
   struct neighbour **nearest;     /* [backbones]: [n, nearest_count] of the test photos; NULL: unknown */
   size_t nearest_count;
 };

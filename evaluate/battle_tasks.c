@@ -122,6 +122,7 @@ static int run_probe(struct round *round, error *e) {
   memcpy(choices, round->probe.choices, n * sizeof *choices);
   memcpy(confidences, round->probe.confidences, n * sizeof *confidences);
   round->outcome->answers[round->backbone] = (struct report_answers){choices, confidences};
+  round->outcome->probe_task = round->outcome->test.tasks[round->outcome->test.columns - 1];
   return OK;
 }
 

@@ -3,12 +3,13 @@
 
 #include "evaluate/battle_options.h"
 #include "evaluate/battle_photos.h"
+#include "evaluate/battle_predictions.h"
 #include "evaluate/battle_run.h"
 #include "evaluate/output.h"
 #include "evaluate/results.h"
 
 struct run {
-  const char *results, *out, *title;
+  const char *results, *out, *title, *predictions;
   bool json;
   struct battle_options options;
   struct battle_plan plan; /* no contender: only scores from elsewhere are compared */
@@ -25,8 +26,10 @@ static int read_options(const struct arguments *arguments, struct run *run, erro
   bool fight = option_given(arguments, "--weights") || option_given(arguments, "--data");
   run->results = option_text(arguments, "--results");
   run->title = option_text(arguments, "--title");
+  run->predictions = option_text(arguments, "--predictions");
   run->json = option_given(arguments, "--json");
   if (!fight && !run->results) return usage_error(e, "--weights and --data are needed, or --results");
+  if (!fight && run->predictions) return usage_error(e, "--predictions are of photos: give --weights and --data");
   const char *text;
   int status = option_required(arguments, "--out", &run->out, e);
   if (status == OK && fight) status = option_required(arguments, "--weights", &text, e);
@@ -101,6 +104,9 @@ static int conclude(struct run *run, struct threads *pool, error *e) {
 static int write_report(struct run *run, error *e) {
   const char *title = run->title ? run->title : "A battle of backbones";
   int status = output_make_folder(run->out, e);
+  if (status == OK && run->predictions) {
+    status = battle_predictions_write(run->predictions, &run->plan, &run->battle, run->outcomes, e);
+  }
   if (status == OK) status = battle_write(&run->battle, run->sets, run->set_count, title, run->out, e);
   if (status == OK && run->json) {
     status = results_print_json(battle_write_json, &run->battle, e);
@@ -146,6 +152,7 @@ static const struct option options[] = {
      "scores that were measured elsewhere: a csv or tsv of backbone,task,score,better,\n"
      "low,high; better is higher (default), lower, or cost"},
     {"--out", 'o', "DIR", "where report.html, results.csv, results.json and the features go"},
+    {"--predictions", 0, "FILE", "write what every backbone made of every photo, on every task, as csv"},
     {"--title", 0, "TEXT", "of the report"},
     {"--resamples", 0, "N", "of the bootstrap (default 2000)"},
     {"--seed", 0, "S", "of everything that is drawn (default 0)"},

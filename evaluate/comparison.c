@@ -146,7 +146,8 @@ static void find_counted(struct comparison *c, const struct score_table *table) 
   }
   for (size_t t = 0; t < c->tasks; t++) {
     size_t scored = 0;
-    for (size_t b = 0; b < c->backbones; b++) if (!isnan(table->tasks[t].scores[b].value)) scored++;
+    for (size_t b = 0; b < c->backbones; b++)
+      if (!isnan(table->tasks[t].scores[b].value)) scored++;
     c->counts[t] = scored > 1 || (scored == 1 && present == 1);
     if (c->counts[t]) c->counted++;
   }

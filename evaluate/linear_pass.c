@@ -260,8 +260,8 @@ void linear_pass_run(struct linear_pass *p, const struct linear_rows *rows, cons
   for (p->first = 0; p->first < rows->n; p->first += p->chunk) {
     p->count = least(rows->n - p->first, p->chunk);
     size_t blocks = (p->count + LINEAR_PASS_BLOCK - 1) / LINEAR_PASS_BLOCK;
-    threads_run_long(p->pool, blocks, score_block, p);
-    threads_run_long(p->pool, p->panels * p->tasks, gradient_task, p);
+    threads_run(p->pool, blocks, score_block, p);
+    threads_run(p->pool, p->panels * p->tasks, gradient_task, p);
     for (size_t b = 0; b < blocks; b++) {
       const float *from = p->block_sums + b * round_up(outputs, VECTOR);
       for (size_t k = 0; k < outputs; k++) sums[k] += (double)from[k];

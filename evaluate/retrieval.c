@@ -128,7 +128,7 @@ static int judge_all(struct retrieval *t, error *e) {
   for (t->first = 0; status == OK && t->first < t->queries->n; t->first += block) {
     size_t count = t->queries->n - t->first < block ? t->queries->n - t->first : block;
     similarity_run(similarity, t->queries->x + t->first * d, count, keep_scores, t);
-    threads_run_long(t->pool, count, judge_query, t);
+    threads_run(t->pool, count, judge_query, t);
   }
   similarity_close(similarity);
   release_aligned(t->scores);

@@ -175,6 +175,6 @@ void similarity_run(struct similarity *s, const float *queries, size_t count, si
   for (s->first = 0; s->first < s->n; s->first += most) {
     s->packed = s->n - s->first < most ? s->n - s->first : most;
     threads_run(s->pool, (s->packed + width - 1) / width, pack_panel, s);
-    threads_run_long(s->pool, (s->tiles + s->chunk - 1) / s->chunk, multiply_chunk, s);
+    threads_run(s->pool, (s->tiles + s->chunk - 1) / s->chunk, multiply_chunk, s);
   }
 }

@@ -13,27 +13,34 @@
 
 #include "kernels/memory.h"
 
-enum { MAX_THREADS = 1024 };
+enum { MAX_THREADS = 1024, MOST_TASKS = 1 << 30 /* of a job */ };
 
 struct worker {
   struct threads *pool;
   pthread_t handle;
   int index;
   void *scratch;
+  /* Of the worker's share, the tasks that are taken, below the job's generation: who takes one checks both at once, so
+   * a thread that wakes late takes nothing from a job that it does not know. */
+  _Alignas(64) _Atomic uint64_t taken;
 };
 
+/* How a job goes. The caller fills in the job, marks every share as its own, and raises `generation`. A thread works
+ * through its own share, then takes what is left of the others', and counts what it has done; the caller goes on when
+ * all is done, whether or not every worker has woken. A worker reads the job before it takes a task, and the job cannot
+ * be replaced before that task is done: what it has read is of the job whose task it takes. */
 struct threads {
   int count;
   struct worker *workers; /* [0] is the caller */
   size_t scratch_bytes;
-  /* The current job, published by raising `generation`. */
-  thread_task *task;
-  void *context;
-  size_t tasks;
+  _Atomic(thread_task *) task;
+  _Atomic(void *) context;
+  _Atomic size_t first;
+  _Atomic uint32_t tasks;
   _Atomic uint32_t generation;
-  _Atomic uint32_t running; /* workers that have not finished the current job */
-  _Atomic int sleeping;     /* workers (or the caller) inside futex_wait */
-  bool stop;
+  _Atomic uint32_t left; /* tasks that are not done */
+  _Atomic int sleeping;  /* workers (or the caller) inside futex_wait */
+  _Atomic bool stop;
   int spins;
 };
 
@@ -106,14 +113,32 @@ int usable_cores(void) {
   return cores < 1 ? 1 : cores;
 }
 
-/* Thread t's share of n tasks: [t * n / count, (t + 1) * n / count), contiguous so that neighbours share cache lines.
- */
-static void run_share(struct threads *pool, int thread) {
-  size_t count = (size_t)pool->count, t = (size_t)thread;
-  size_t each = pool->tasks / count, extra = pool->tasks % count;
-  size_t begin = t * each + (t < extra ? t : extra);
-  size_t end = begin + each + (t < extra ? 1 : 0);
-  for (size_t i = begin; i < end; i++) pool->task(pool->context, i, thread);
+/* Take the next of a share's `size` tasks. */
+static bool take(_Atomic uint64_t *taken, uint32_t generation, uint32_t size, uint32_t *index) {
+  uint64_t seen = atomic_load_explicit(taken, memory_order_relaxed);
+  do {
+    *index = (uint32_t)seen;
+    if (seen >> 32 != generation || *index >= size) return false;
+  } while (!atomic_compare_exchange_weak(taken, &seen, seen + 1));
+  return true;
+}
+
+/* Thread t's share of n tasks is contiguous, so that neighbours share cache lines. */
+static void run_tasks(struct threads *pool, int thread, uint32_t generation) {
+  thread_task *task = atomic_load_explicit(&pool->task, memory_order_relaxed);
+  void *context = atomic_load_explicit(&pool->context, memory_order_relaxed);
+  size_t first = atomic_load_explicit(&pool->first, memory_order_relaxed);
+  uint32_t tasks = atomic_load_explicit(&pool->tasks, memory_order_relaxed), count = (uint32_t)pool->count, done = 0;
+  uint32_t each = tasks / count, extra = tasks % count;
+  for (uint32_t i = 0; i < count; i++) {
+    uint32_t t = ((uint32_t)thread + i) % count, size = each + (t < extra), index;
+    size_t begin = first + (size_t)t * each + (t < extra ? t : extra);
+    while (take(&pool->workers[t].taken, generation, size, &index)) {
+      task(context, begin + index, thread);
+      done++;
+    }
+  }
+  if (done && atomic_fetch_sub(&pool->left, done) == done && atomic_load(&pool->sleeping)) futex_wake_all(&pool->left);
 }
 
 /* Wait until *word differs from `value`: spin first, a kernel sleep costs more than most ops take. */
@@ -133,10 +158,9 @@ static void *work(void *argument) {
   uint32_t seen = 0;
   for (;;) {
     wait_while_equal(pool, &pool->generation, seen);
-    seen++;
+    seen = atomic_load(&pool->generation);
     if (pool->stop) return NULL;
-    run_share(pool, self->index);
-    if (atomic_fetch_sub(&pool->running, 1) == 1 && atomic_load(&pool->sleeping)) futex_wake_all(&pool->running);
+    run_tasks(pool, self->index, seen);
   }
 }
 
@@ -148,11 +172,12 @@ struct threads *threads_start(int n, error *e) {
   }
   struct threads *pool = allocate_zeroed(1, sizeof *pool, e);
   if (!pool) return NULL;
-  pool->workers = allocate_zeroed((size_t)n, sizeof *pool->workers, e);
+  pool->workers = allocate_aligned((size_t)n, sizeof *pool->workers, e);
   if (!pool->workers) {
     free(pool);
     return NULL;
   }
+  memset(pool->workers, 0, (size_t)n * sizeof *pool->workers);
   /* With more threads than cores spinning only takes time from those that work. */
   pool->spins = n <= usable_cores() ? 20000 : 100;
   pool->count = 1;
@@ -178,46 +203,36 @@ void threads_stop(struct threads *pool) {
   futex_wake_all(&pool->generation);
   for (int i = 1; i < pool->count; i++) pthread_join(pool->workers[i].handle, NULL);
   for (int i = 0; i < pool->count; i++) release_aligned(pool->workers[i].scratch);
-  free(pool->workers);
+  release_aligned(pool->workers);
   free(pool);
 }
 
 int threads_count(const struct threads *pool) { return pool ? pool->count : 1; }
+
+static void run_job(struct threads *pool, size_t first, uint32_t tasks, thread_task *task, void *context) {
+  uint32_t generation = atomic_load(&pool->generation) + 1, left;
+  for (int t = 0; t < pool->count; t++) atomic_store(&pool->workers[t].taken, (uint64_t)generation << 32);
+  atomic_store_explicit(&pool->task, task, memory_order_relaxed);
+  atomic_store_explicit(&pool->context, context, memory_order_relaxed);
+  atomic_store_explicit(&pool->first, first, memory_order_relaxed);
+  atomic_store_explicit(&pool->tasks, tasks, memory_order_relaxed);
+  atomic_store(&pool->left, tasks);
+  atomic_store(&pool->generation, generation);
+  if (atomic_load(&pool->sleeping)) futex_wake_all(&pool->generation);
+  run_tasks(pool, 0, generation);
+  while ((left = atomic_load_explicit(&pool->left, memory_order_acquire)) != 0) {
+    wait_while_equal(pool, &pool->left, left);
+  }
+}
 
 void threads_run(struct threads *pool, size_t count, thread_task *task, void *context) {
   if (!pool || pool->count == 1 || count <= 1) {
     for (size_t i = 0; i < count; i++) task(context, i, 0);
     return;
   }
-  pool->task = task;
-  pool->context = context;
-  pool->tasks = count;
-  atomic_store(&pool->running, (uint32_t)pool->count - 1);
-  atomic_fetch_add(&pool->generation, 1);
-  if (atomic_load(&pool->sleeping)) futex_wake_all(&pool->generation);
-  run_share(pool, 0);
-  uint32_t left;
-  while ((left = atomic_load_explicit(&pool->running, memory_order_acquire)) != 0) {
-    wait_while_equal(pool, &pool->running, left);
+  for (size_t first = 0; first < count; first += MOST_TASKS) {
+    run_job(pool, first, (uint32_t)(count - first < MOST_TASKS ? count - first : MOST_TASKS), task, context);
   }
-}
-
-struct long_tasks {
-  thread_task *task;
-  void *context;
-  size_t count;
-  _Atomic size_t next;
-};
-
-static void run_next(void *context, size_t index, int thread) {
-  struct long_tasks *tasks = context;
-  (void)index;
-  for (size_t i; (i = atomic_fetch_add(&tasks->next, 1)) < tasks->count;) tasks->task(tasks->context, i, thread);
-}
-
-void threads_run_long(struct threads *pool, size_t count, thread_task *task, void *context) {
-  struct long_tasks tasks = {.task = task, .context = context, .count = count};
-  threads_run(pool, (size_t)threads_count(pool), run_next, &tasks);
 }
 
 int threads_reserve_scratch(struct threads *pool, size_t bytes, error *e) {

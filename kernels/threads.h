@@ -1,4 +1,5 @@
-/* A fixed pool of threads and static partition of work: no queue, no stealing, the same split every time. */
+/* A fixed pool of threads. Each begins with a contiguous share of the work, the same every time, and then helps the
+ * others with theirs: one that another program interrupts holds nobody up for longer than a task. */
 #ifndef KERNELS_THREADS_H
 #define KERNELS_THREADS_H
 
@@ -17,13 +18,11 @@ void threads_stop(struct threads *pool);
 /* Threads in the pool; a NULL pool counts as the caller alone. */
 int threads_count(const struct threads *pool);
 
-/* Call task(context, i, thread) for every i in [0, count); thread t takes the t-th contiguous share. Returns when all
- * are done. Workers spin briefly, then sleep. A NULL pool runs everything on the caller. Not re-entrant. */
+/* Call task(context, i, thread) for every i in [0, count), in any order and on any thread; thread < threads_count()
+ * tells tasks apart that run at the same time. Returns when all are done. Workers spin briefly, then sleep. A NULL pool
+ * runs everything on the caller. Not re-entrant. */
 typedef void thread_task(void *context, size_t index, int thread);
 void threads_run(struct threads *pool, size_t count, thread_task *task, void *context);
-/* The same for few and long tasks: a thread takes the next one when it is free, so that none waits long for one that
- * was interrupted. */
-void threads_run_long(struct threads *pool, size_t count, thread_task *task, void *context);
 
 /* `bytes` of 64-byte-aligned scratch for each thread, kept until the pool stops; grows only. The pool must not be
  * NULL. */

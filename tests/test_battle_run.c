@@ -19,12 +19,33 @@ static double number_after(const char *text, const char *from, const char *name)
   return at ? strtod(at + strlen(key), NULL) : -1;
 }
 
+/* The lines of the backbone "large": on the linear probe their mean is its accuracy, and a prediction is given. */
+static void check_predictions(const char *path, double top1) {
+  char *csv = read_file(path, NULL);
+  REQUIRE(csv != NULL);
+  CHECK(!strncmp(csv, "set,path,label,backbone,task,value,prediction,confidence\n", 57));
+  double right = 0;
+  int lines = 0, again = 0;
+  for (char *line = strtok(csv, "\n"); line; line = strtok(NULL, "\n")) {
+    const char *value = strstr(line, ",large,linear probe,");
+    again += !strncmp(line, "photos/again,", 13) && strstr(line, "large,shift: again,") != NULL;
+    if (!value) continue;
+    lines++;
+    right += value[20] == '1';
+    CHECK(value[21] == ',' && value[22] != ',' && strchr(value + 22, ',')[1] == '0');
+  }
+  CHECK(lines > 0 && lines == again);
+  CHECK_NEAR(right / lines, top1, 1e-12);
+  free(csv);
+}
+
 TEST(battle_has_the_figures_of_the_single_commands) {
   char *photos = draw_photos("6"), *out = path_in(test_folder(), "out"), *shifted = path_in(photos, "test");
-  char shift[600];
+  char shift[600], *csv = path_in(test_folder(), "predictions.csv");
   snprintf(shift, sizeof shift, "again=%s", shifted);
-  struct run run = RUN("battle", "--weights", small, "--weights", large, "--data", photos, "--out", out, "--shift",
-                       shift, "--corrupt", "contrast:2", "--C", "1", "--k", "3", "--resamples", "100", "--quiet");
+  struct run run =
+      RUN("battle", "--weights", small, "--weights", large, "--data", photos, "--out", out, "--shift", shift,
+          "--corrupt", "contrast:2", "--C", "1", "--k", "3", "--resamples", "100", "--quiet", "--predictions", csv);
   REQUIRE(check_that(run.exit_code == 0, __FILE__, __LINE__, "%s", run.err));
   char *results = read_file(path_join(out, "results.json"), NULL);
   REQUIRE(results != NULL);
@@ -52,6 +73,8 @@ TEST(battle_has_the_figures_of_the_single_commands) {
   CHECK_CONTAINS(html, "src=\"data:image/jpeg;base64,");
   CHECK_CONTAINS(html, "Nearest neighbours");
   CHECK_CONTAINS(html, "--corrupt contrast:2");
+  check_predictions(csv, top1);
+  free(csv);
   free(html);
   free(results);
   free(spoilt);
