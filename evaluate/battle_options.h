@@ -19,7 +19,7 @@
       {"--shift", 0, "[SET/]NAME=DATA...", "shifted photos of (some of) the set's classes"},                         \
       {"--embeddings", 0, "BACKBONE[/SET]=NPY...", "embeddings of the set's classes, for zero-shot classification"}, \
       {"--tasks", 0, "LIST",                                                                                         \
-       "of probe, calibrate, knn, class_mean, fewshot, retrieve, shift, corrupt and zeroshot (default: all)"},       \
+       "of probe, sgd, calibrate, knn, class_mean, fewshot, retrieve, shift, corrupt and zeroshot (default: all)"},  \
       {"--C", 0, "LIST", "of the linear probe, the best on held-out photos is taken (default: CLIP's sweep)"},       \
       {"--k", 0, "K", "of the nearest neighbours (default 20)"},                                                     \
       {"--shots", 0, "LIST", "images a class of the few-shot probes (default 1,5, as far as every class has them)"}, \

@@ -72,6 +72,11 @@ static int state_tasks(struct battle *battle, const struct battle_plan *plan, er
                          "backbones probe --train %s/train --test %s/test --C %s --seed %llu", folder, folder, C,
                          (unsigned long long)plan->probe.seed);
   }
+  if (status == OK && plan->tasks[BATTLE_SGD]) {
+    status = battle_fact(battle, e, "SGD probe", "command",
+                         "backbones probe --train %s/train --test %s/test --protocol sgd --lr 0.1,1,10 --seed %llu",
+                         folder, folder, (unsigned long long)plan->probe.seed);
+  }
   if (status == OK && plan->tasks[BATTLE_KNN]) {
     status = battle_fact(battle, e, "k-NN, class mean", "command",
                          "backbones knn --train %s/train --test %s/test --k %zu", folder, folder, plan->k);

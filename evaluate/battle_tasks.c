@@ -126,6 +126,22 @@ static int run_probe(struct round *round, error *e) {
   return OK;
 }
 
+/* The study's training; sets differ in length by far, so the rate is chosen for each. */
+static int run_sgd(struct round *round, error *e) {
+  struct probe_options options = round->plan->probe;
+  static const double rates[] = {0.1, 1, 10};
+  options.sgd = true;
+  options.training = sgd_defaults();
+  options.rates = rates;
+  options.rate_count = sizeof rates / sizeof rates[0];
+  struct probe_result result;
+  int status =
+      probe_run(&result, &round->train, round->val.folder ? &round->val : NULL, &round->test, &options, round->pool, e);
+  if (status == OK) status = add_accuracy(round, "SGD probe", result.test.top1, result.choices, e);
+  probe_free(&result);
+  return status;
+}
+
 /* Scores of the probe on a part, [n, classes]. */
 static double *probe_scores(const struct round *round, const struct feature_set *part, error *e) {
   struct logistic_data data = {
@@ -394,6 +410,7 @@ static const struct {
   int (*run)(struct round *round, error *e);
 } tasks[BATTLE_TASKS] = {
     [BATTLE_PROBE] = {"probe", run_probe},
+    [BATTLE_SGD] = {"sgd", run_sgd},
     [BATTLE_CALIBRATION] = {"calibrate", run_calibration},
     [BATTLE_KNN] = {"knn", run_knn},
     [BATTLE_CLASS_MEAN] = {"class_mean", run_class_mean},

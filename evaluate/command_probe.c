@@ -1,4 +1,5 @@
 /* `backbones probe`: how good features are, by logistic regression. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,11 +11,12 @@
 #include "evaluate/predictions.h"
 #include "evaluate/probe.h"
 #include "evaluate/results.h"
+#include "evaluate/sgd_options.h"
 
 struct run {
   const char *train_folder, *test_folder, *val_folder, *out, *predictions;
   struct probe_options options;
-  double *C;
+  double *C, *rates;
   int threads;
   bool json;
   struct feature_set train, test, val;
@@ -30,7 +32,11 @@ static int read_options(const struct arguments *arguments, struct run *run, erro
   static const double one = 1;
   run->options = (struct probe_options){.sweep = sweep, .C = &one, .C_count = 1, .tolerance = LOGISTIC_TOLERANCE};
   size_t count = 0;
-  int status = option_required(arguments, "--train", &run->train_folder, e);
+  size_t rate_count = 0;
+  int status = sgd_options_read(arguments, &run->options.sgd, &run->options.training, &run->rates, &rate_count, e);
+  run->options.rates = rate_count ? run->rates : &run->options.training.learning_rate;
+  run->options.rate_count = rate_count ? rate_count : 1;
+  if (status == OK) status = option_required(arguments, "--train", &run->train_folder, e);
   if (status == OK) status = option_required(arguments, "--test", &run->test_folder, e);
   if (status == OK && !sweep) status = option_reals(arguments, "--C", 0, 1e300, &run->C, &count, e);
   if (status == OK) status = option_integer(arguments, "--max-iterations", 1, 100000000, &iterations, e);
@@ -53,8 +59,9 @@ static int read_options(const struct arguments *arguments, struct run *run, erro
   run->threads = (int)threads;
   run->json = option_given(arguments, "--json");
   if (status == OK && run->out && !*run->out) status = usage_error(e, "--out is empty");
-  if (status == OK && run->val_folder && !sweep && run->options.C_count < 2) {
-    status = usage_error(e, "--val chooses among several --C: there is only one");
+  bool choose = run->options.sgd ? run->options.rate_count > 1 : sweep || run->options.C_count > 1;
+  if (status == OK && run->val_folder && !choose) {
+    status = usage_error(e, "--val chooses among several --%s: there is only one", run->options.sgd ? "lr" : "C");
   }
   return status;
 }
@@ -62,28 +69,13 @@ static int read_options(const struct arguments *arguments, struct run *run, erro
 /* ---- results ------------------------------------------------------------------------------------------------------
  */
 
-static void write_json(struct json_writer *w, const void *context) {
-  const struct run *run = context;
-  const struct probe_result *r = &run->result;
-  json_begin_object(w);
-  results_write_metrics(w, &r->test);
-  json_key(w, "C"), json_number(w, r->C);
-  json_key(w, "n_train"), json_integer(w, (int64_t)run->train.n);
-  json_key(w, "duplicates"), json_integer(w, (int64_t)run->duplicates);
-  json_key(w, "d"), json_integer(w, (int64_t)run->train.d);
-  json_key(w, "classes"), json_integer(w, run->train.classes);
-  json_key(w, "standardize"), json_boolean(w, run->options.standardize);
-  json_key(w, "objective"), json_number(w, r->model.objective);
-  json_key(w, "iterations"), json_integer(w, r->model.iterations);
-  json_key(w, "passes"), json_integer(w, r->model.passes);
-  json_key(w, "exact_passes"), json_integer(w, r->model.exact_passes);
-  json_key(w, "converged"), json_boolean(w, r->model.converged);
-  json_key(w, "seconds"), json_number(w, run->seconds);
-  json_key(w, "C_path"), json_begin_array(w);
+/* What was tried on unseen rows: an array `key` of the values of `name`. */
+static void write_path(struct json_writer *w, const char *key, const char *name, const struct probe_result *r) {
+  json_key(w, key), json_begin_array(w);
   for (size_t i = 0; i < r->trial_count; i++) {
     const struct probe_trial *trial = &r->trials[i];
     json_begin_object(w);
-    json_key(w, "C"), json_number(w, trial->C);
+    json_key(w, name), json_number(w, isnan(trial->C) ? trial->rate : trial->C);
     json_key(w, "n_val"), json_integer(w, (int64_t)trial->metrics.n);
     json_key(w, "top1"), json_number(w, trial->metrics.top1);
     json_key(w, "nll"), json_number(w, trial->metrics.nll);
@@ -92,6 +84,52 @@ static void write_json(struct json_writer *w, const void *context) {
     json_end_object(w);
   }
   json_end_array(w);
+}
+
+static void write_training(struct json_writer *w, const struct run *run) {
+  const struct sgd_options *o = &run->options.training;
+  json_key(w, "optimizer"), json_string(w, sgd_optimizer_name(o->optimizer));
+  json_key(w, "epochs"), json_integer(w, o->epochs);
+  json_key(w, "warmup"), json_integer(w, o->warmup);
+  json_key(w, "batch"), json_integer(w, (int64_t)o->batch);
+  json_key(w, "learning_rate"), json_number(w, run->result.rate);
+  json_key(w, "momentum"), json_number(w, o->momentum);
+  json_key(w, "weight_decay"), json_number(w, o->weight_decay);
+  json_key(w, "batch_norm"), json_boolean(w, o->batch_norm);
+  json_key(w, "seed"), json_integer(w, (int64_t)run->options.seed);
+  json_key(w, "views"), json_integer(w, (int64_t)run->train.views);
+  json_key(w, "steps"), json_integer(w, run->result.model.iterations);
+  json_key(w, "train_loss"), json_number(w, run->result.model.objective);
+  write_path(w, "learning_rate_path", "learning_rate", &run->result);
+}
+
+static void write_fit(struct json_writer *w, const struct run *run) {
+  const struct probe_result *r = &run->result;
+  json_key(w, "C"), json_number(w, r->C);
+  json_key(w, "standardize"), json_boolean(w, run->options.standardize);
+  json_key(w, "objective"), json_number(w, r->model.objective);
+  json_key(w, "iterations"), json_integer(w, r->model.iterations);
+  json_key(w, "passes"), json_integer(w, r->model.passes);
+  json_key(w, "exact_passes"), json_integer(w, r->model.exact_passes);
+  json_key(w, "converged"), json_boolean(w, r->model.converged);
+  write_path(w, "C_path", "C", r);
+}
+
+static void write_json(struct json_writer *w, const void *context) {
+  const struct run *run = context;
+  const struct probe_result *r = &run->result;
+  json_begin_object(w);
+  results_write_metrics(w, &r->test);
+  json_key(w, "protocol"), json_string(w, run->options.sgd ? "sgd" : "lbfgs");
+  json_key(w, "n_train"), json_integer(w, (int64_t)run->train.n);
+  json_key(w, "duplicates"), json_integer(w, (int64_t)run->duplicates);
+  json_key(w, "d"), json_integer(w, (int64_t)run->train.d);
+  json_key(w, "classes"), json_integer(w, run->train.classes);
+  json_key(w, "seconds"), json_number(w, run->seconds);
+  if (run->options.sgd)
+    write_training(w, run);
+  else
+    write_fit(w, run);
   json_end_object(w);
 }
 
@@ -99,11 +137,20 @@ static void print_text(const struct run *run) {
   const struct probe_result *r = &run->result;
   for (size_t i = 0; i < r->trial_count; i++) {
     const struct probe_trial *trial = &r->trials[i];
-    printf("C %-10g top-1 %.4f  NLL %.5f  on %zu held-out rows, %d iterations%s\n", trial->C, trial->metrics.top1,
-           trial->metrics.nll, trial->metrics.n, trial->iterations, trial->converged ? "" : " (not converged)");
+    bool sgd = run->options.sgd;
+    printf("%s %-10g top-1 %.4f  NLL %.5f  on %zu held-out rows, %d %s%s\n", sgd ? "lr" : "C",
+           sgd ? trial->rate : trial->C, trial->metrics.top1, trial->metrics.nll, trial->metrics.n, trial->iterations,
+           sgd ? "steps" : "iterations", trial->converged ? "" : " (not converged)");
   }
-  printf("train %s: %zu rows of %zu features, %d classes; C %g, %d iterations, %.1f s\n", run->train_folder,
-         run->train.n, run->train.d, run->train.classes, r->C, r->model.iterations, run->seconds);
+  printf("train %s: %zu rows of %zu features, %d classes; ", run->train_folder, run->train.n, run->train.d,
+         run->train.classes);
+  if (run->options.sgd) {
+    const struct sgd_options *o = &run->options.training;
+    printf("%s, lr %g, %d epochs, %d steps, loss %.4f, %.1f s\n", sgd_optimizer_name(o->optimizer), r->rate, o->epochs,
+           r->model.iterations, r->model.objective, run->seconds);
+  } else {
+    printf("C %g, %d iterations, %.1f s\n", r->C, r->model.iterations, run->seconds);
+  }
   printf("test  %s: %zu of %zu correct\n", run->test_folder, r->test.correct, r->test.n);
   results_print_metrics(&r->test);
 }
@@ -185,7 +232,10 @@ static int run_command(const struct arguments *arguments, error *e) {
   struct run run = {0};
   struct threads *pool = NULL;
   int status = read_options(arguments, &run, e);
-  if (status == OK) status = feature_set_open(&run.train, run.train_folder, e);
+  if (status == OK) {
+    status = run.options.sgd ? feature_set_open_views(&run.train, run.train_folder, e)
+                             : feature_set_open(&run.train, run.train_folder, e);
+  }
   if (status == OK) status = feature_set_open(&run.test, run.test_folder, e);
   if (status == OK && run.val_folder) status = feature_set_open(&run.val, run.val_folder, e);
   if (status == OK && run.out) status = results_prepare_folder(run.out, e);
@@ -214,6 +264,7 @@ static int run_command(const struct arguments *arguments, error *e) {
   feature_set_close(&run.val);
   threads_stop(pool);
   free(run.C);
+  free(run.rates);
   return status;
 }
 
@@ -233,7 +284,8 @@ static const struct option options[] = {
     {"--max-iterations", 0, "N", "L-BFGS iterations of a fit (default 5000; with --C auto 1000)"},
     {"--tolerance", 0, "T", "end when ten iterations lower the objective by less than this part of it (default 1e-9)"},
     {"--threads", 't', "N", "threads (default: every usable core); no effect on results"},
-    {"--seed", 0, "S", "of the held-out fifth (default 0)"},
+    {"--seed", 0, "S", "of the held-out fifth, or of the training (default 0)"},
+    SGD_OPTIONS,
     {"--json", 0, NULL, "print one JSON object"},
     {0},
 };
@@ -246,7 +298,9 @@ const struct command command_probe = {
     .details =
         "Multinomial logistic regression, C * sum of losses + 1/2 * squared norm of the weights, the bias\n"
         "unpenalised, fitted to its optimum by L-BFGS in double precision. Reports top-1, top-5, the mean of\n"
-        "the classes' recalls, the mean negative log likelihood and the expected calibration error (15 bins).",
+        "the classes' recalls, the mean negative log likelihood and the expected calibration error (15 bins).\n"
+        "--protocol sgd is the probe of \"Battle of the Backbones\": batch norm, LARS, a cosine of the learning rate;\n"
+        "it also trains on augmented views (`features --views`), another one of a photo in every epoch.",
     .options = options,
     .run = run_command,
 };

@@ -119,6 +119,18 @@ static int check_whole(const struct feature_set *set, const struct json *meta, e
               (long long)shards);
 }
 
+static int read_views(struct feature_set *set, const struct json *meta, error *e) {
+  int64_t views = 0;
+  set->views = 1;
+  if (!json_get_integer(meta, "views", &views)) return OK;
+  if (views < 1 || (size_t)views > set->n || set->n % (size_t)views != 0) {
+    return fail(e, "%s: has %zu rows, which are no whole number of photos of %lld views", set->folder, set->n,
+                (long long)views);
+  }
+  set->views = (size_t)views;
+  return OK;
+}
+
 /* Which backbone made the features: without a meta.json, or one that tells, nobody knows. */
 static int read_meta(struct feature_set *set, error *e) {
   char *path = join_path(set->folder, "meta.json", e);
@@ -133,6 +145,7 @@ static int read_meta(struct feature_set *set, error *e) {
     }
   }
   if (status == OK) status = check_whole(set, document.root, e);
+  if (status == OK) status = read_views(set, document.root, e);
   const char *weights = json_get_string(document.root, "weights_sha256");
   const char *kind = json_get_string(document.root, "features");
   if (status == OK && weights && kind) {
@@ -146,7 +159,7 @@ static int read_meta(struct feature_set *set, error *e) {
   return status;
 }
 
-int feature_set_open(struct feature_set *set, const char *folder, error *e) {
+int feature_set_open_views(struct feature_set *set, const char *folder, error *e) {
   *set = (struct feature_set){0};
   set->folder = copy_string(folder, e);
   int status = set->folder ? read_features(set, e) : FAILED;
@@ -155,6 +168,15 @@ int feature_set_open(struct feature_set *set, const char *folder, error *e) {
   if (status == OK) status = read_meta(set, e);
   if (status != OK) feature_set_close(set);
   return status;
+}
+
+int feature_set_open(struct feature_set *set, const char *folder, error *e) {
+  int status = feature_set_open_views(set, folder, e);
+  if (status != OK || set->views == 1) return status;
+  size_t views = set->views;
+  feature_set_close(set);
+  return fail(e, "%s: holds %zu augmented views of every photo: only the training of `probe --protocol sgd` takes them",
+              folder, views);
 }
 
 void feature_set_close(struct feature_set *set) {

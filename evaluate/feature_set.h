@@ -15,12 +15,15 @@ struct feature_set {
   size_t n, d;
   char **names; /* of classes; NULL when there is no classes.txt */
   int classes;
+  size_t views;         /* rows of a photo, one after the other: augmented views of it (`features --views`); else 1 */
   char *weights, *kind; /* SHA-256 of the backbone's file and what was taken of it, by meta.json; NULL: unknown */
 };
 
 /* Refuses shapes that do not fit together, samples without a label, labels without a class and numbers that are not
- * finite, and shards that were not merged; each message names the file and the place. */
+ * finite, shards that were not merged, and augmented views; each message names the file and the place. */
 int feature_set_open(struct feature_set *set, const char *folder, error *e);
+/* The same for what can learn from several views of a photo. */
+int feature_set_open_views(struct feature_set *set, const char *folder, error *e);
 void feature_set_close(struct feature_set *set);
 /* A set to learn classes from has two or more, each with a row; else the message names the one that is empty. */
 int feature_set_check_classes(const struct feature_set *train, error *e);

@@ -92,7 +92,8 @@ static int evaluate(struct metrics *metrics, const struct logistic_model *model,
   return status;
 }
 
-/* ---- the choice of C ----------------------------------------------------------------------------------------------
+/* ---- the choice of C or of the rate
+ * ---------------------------------------------------------------------------------------------
  */
 
 struct choice {
@@ -119,20 +120,17 @@ static int copy_model(struct logistic_model *to, const struct logistic_model *fr
 /* Of equals the lower NLL, then the smaller C. */
 static bool is_better(const struct probe_trial *a, const struct probe_trial *b) {
   if (a->metrics.correct != b->metrics.correct) return a->metrics.correct > b->metrics.correct;
-  return a->metrics.nll != b->metrics.nll ? a->metrics.nll < b->metrics.nll : a->C < b->C;
+  return a->metrics.nll != b->metrics.nll ? a->metrics.nll < b->metrics.nll : a->C < b->C || a->rate < b->rate;
 }
 
-/* One more C, from the last optimum or from that of the best so far. */
-static int try_C(struct choice *choice, double C, bool from_best, error *e) {
+/* Judge choice->last; keep it if it is the best so far. */
+static int judge(struct choice *choice, double C, double rate, error *e) {
   struct probe_result *result = choice->result;
-  const struct probe_options *options = choice->options;
   struct probe_trial *trial = &result->trials[result->trial_count];
-  struct logistic_options fitting = {C, options->standardize, options->max_iterations, options->tolerance};
-  if (from_best && copy_model(&choice->last, &result->model, e) != OK) return FAILED;
-  int status = logistic_fit(&choice->last, choice->fit, &fitting, choice->pool, e);
-  if (status == OK) status = evaluate(&trial->metrics, &choice->last, choice->judge, choice->pool, NULL, NULL, e);
+  int status = evaluate(&trial->metrics, &choice->last, choice->judge, choice->pool, NULL, NULL, e);
   if (status != OK) return status;
   trial->C = C;
+  trial->rate = rate;
   trial->iterations = choice->last.iterations;
   trial->converged = choice->last.converged;
   if (result->trial_count++ == 0 || is_better(trial, &result->trials[choice->best])) {
@@ -140,6 +138,29 @@ static int try_C(struct choice *choice, double C, bool from_best, error *e) {
     return copy_model(&result->model, &choice->last, e);
   }
   return OK;
+}
+
+/* One more C, from the last optimum or from that of the best so far. */
+static int try_C(struct choice *choice, double C, bool from_best, error *e) {
+  const struct probe_options *options = choice->options;
+  struct logistic_options fitting = {C, options->standardize, options->max_iterations, options->tolerance};
+  if (from_best && copy_model(&choice->last, &choice->result->model, e) != OK) return FAILED;
+  int status = logistic_fit(&choice->last, choice->fit, &fitting, choice->pool, e);
+  return status == OK ? judge(choice, C, NAN, e) : status;
+}
+
+static int train_by(struct logistic_model *model, const struct logistic_data *data, const struct probe_options *options,
+                    double rate, size_t views, struct threads *pool, error *e) {
+  struct sgd_options training = options->training;
+  training.learning_rate = rate;
+  training.seed = options->seed;
+  training.views = views;
+  return sgd_probe_fit(model, data, &training, pool, e);
+}
+
+static int try_rate(struct choice *choice, double rate, size_t views, error *e) {
+  int status = train_by(&choice->last, choice->fit, choice->options, rate, views, choice->pool, e);
+  return status == OK ? judge(choice, NAN, rate, e) : status;
 }
 
 static int by_value(const void *a, const void *b) {
@@ -185,26 +206,44 @@ static int by_C(const void *a, const void *b) {
   return by_value(&x->C, &y->C);
 }
 
+static int try_rates(struct choice *choice, size_t views, error *e) {
+  const struct probe_options *options = choice->options;
+  int status = OK;
+  for (size_t i = 0; status == OK && i < options->rate_count; i++) {
+    status = try_rate(choice, options->rates[i], views, e);
+  }
+  return status;
+}
+
 /* Leaves the best trial's model in result->model. */
-static int choose(struct choice *choice, error *e) {
+static int choose(struct choice *choice, size_t views, error *e) {
   struct probe_result *result = choice->result;
-  bool sweeps = choice->options->sweep;
-  result->trials = allocate_zeroed(sweeps ? SWEEP_TRIALS : choice->options->C_count, sizeof *result->trials, e);
+  const struct probe_options *options = choice->options;
+  size_t trials = options->sgd ? options->rate_count : options->sweep ? SWEEP_TRIALS : options->C_count;
+  result->trials = allocate_zeroed(trials, sizeof *result->trials, e);
   int status = result->trials ? OK : FAILED;
-  if (status == OK) status = sweeps ? sweep(choice, e) : try_list(choice, e);
+  if (status == OK) {
+    status = options->sgd ? try_rates(choice, views, e) : options->sweep ? sweep(choice, e) : try_list(choice, e);
+  }
   if (status == OK) {
     result->C = result->trials[choice->best].C;
-    qsort(result->trials, result->trial_count, sizeof *result->trials, by_C);
+    result->rate = result->trials[choice->best].rate;
+    if (!options->sgd) qsort(result->trials, result->trial_count, sizeof *result->trials, by_C);
   }
   logistic_free(&choice->last);
   return status;
 }
 
-static int choose_C(struct probe_result *result, const struct feature_set *train, const struct feature_set *val,
-                    const struct probe_options *options, struct threads *pool, error *e) {
-  if (!options->sweep && options->C_count == 1) {
-    result->C = options->C[0];
+static int choose_on_unseen(struct probe_result *result, const struct feature_set *train, const struct feature_set *val,
+                            const struct probe_options *options, struct threads *pool, error *e) {
+  result->C = result->rate = NAN;
+  if (options->sgd ? options->rate_count == 1 : !options->sweep && options->C_count == 1) {
+    *(options->sgd ? &result->rate : &result->C) = options->sgd ? options->rates[0] : options->C[0];
     return OK;
+  }
+  if (train->views > 1 && !val) {
+    return fail(e, "%s: holds augmented views: photos to choose the learning rate by have to be given (--val)",
+                train->folder);
   }
   struct logistic_data fit, judge;
   struct split split = {0};
@@ -219,10 +258,19 @@ static int choose_C(struct probe_result *result, const struct feature_set *train
   }
   if (status == OK) {
     struct choice choice = {.fit = &fit, .judge = &judge, .options = options, .pool = pool, .result = result};
-    status = choose(&choice, e);
+    status = choose(&choice, train->views, e);
   }
   free(split.fit);
   return status;
+}
+
+/* On all of train. */
+static int fit_chosen(struct probe_result *result, const struct feature_set *train, const struct probe_options *options,
+                      struct threads *pool, error *e) {
+  struct logistic_data all = data_of(train, NULL, train->n, train->classes);
+  if (options->sgd) return train_by(&result->model, &all, options, result->rate, train->views, pool, e);
+  struct logistic_options fitting = {result->C, options->standardize, options->max_iterations, options->tolerance};
+  return logistic_fit(&result->model, &all, &fitting, pool, e);
 }
 
 int probe_fit(struct logistic_model *model, const struct feature_set *train, double C, struct threads *pool, error *e) {
@@ -235,23 +283,22 @@ int probe_fit(struct logistic_model *model, const struct feature_set *train, dou
 int probe_run(struct probe_result *result, const struct feature_set *train, const struct feature_set *val,
               const struct feature_set *test, const struct probe_options *options, struct threads *pool, error *e) {
   *result = (struct probe_result){0};
-  if (!options->sweep && options->C_count == 0) return usage_error(e, "no C is given");
-  for (size_t i = 0; !options->sweep && i < options->C_count; i++) {
+  if (options->sgd && options->rate_count == 0) return usage_error(e, "no learning rate is given");
+  if (!options->sgd && !options->sweep && options->C_count == 0) return usage_error(e, "no C is given");
+  for (size_t i = 0; !options->sgd && !options->sweep && i < options->C_count; i++) {
     if (!(options->C[i] > 0)) return usage_error(e, "C must be a positive number");
   }
   int status = feature_set_check_classes(train, e);
   if (status == OK) status = feature_sets_match(train, test, e);
   if (status == OK && val) status = feature_sets_match(train, val, e);
-  if (status == OK) status = choose_C(result, train, val, options, pool, e);
+  if (status == OK) status = choose_on_unseen(result, train, val, options, pool, e);
   if (status != OK) return status;
 
-  struct logistic_options fitting = {result->C, options->standardize, options->max_iterations, options->tolerance};
-  struct logistic_data all = data_of(train, NULL, train->n, train->classes);
   struct logistic_data unseen = data_of(test, NULL, test->n, train->classes);
   result->choices = allocate(test->n, sizeof *result->choices, e);
   result->confidences = allocate(test->n, sizeof *result->confidences, e);
   if (!result->choices || !result->confidences) return FAILED;
-  status = logistic_fit(&result->model, &all, &fitting, pool, e);
+  status = fit_chosen(result, train, options, pool, e);
   if (status != OK) return status;
   return evaluate(&result->test, &result->model, &unseen, pool, result->choices, result->confidences, e);
 }
