@@ -29,12 +29,16 @@ ISA_FLAGS_plain =
 SIMD_SOURCES = $(wildcard kernels/simd/*.c images/simd/*.c)
 
 LIBRARY_SOURCES = $(wildcard kernels/*.c kernels/reference/*.c weights-tools/*.c models/*.c images/*.c evaluate/*.c bench/*.c)
-TEST_SOURCES = $(wildcard tests/*.c)
+TEST_SOURCES = $(wildcard tests/*.c tests/cuda/*.c)
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 SIMD_OBJECTS = $(foreach isa,$(ISAS),$(patsubst %.c,$(BUILD)/%_$(isa).o,$(SIMD_SOURCES)))
 LIBRARY_OBJECTS = $(call objects,$(LIBRARY_SOURCES)) $(SIMD_OBJECTS)
-TEST_OBJECTS = $(call objects,$(TEST_SOURCES))
+# The kernels for GPUs as C for the simulated machine that the tests run them on, and what runs a plan by them.
+SIMULATED_SOURCES = $(filter-out kernels/cuda/device.cu,$(wildcard kernels/cuda/*.cu))
+SIMULATED_OBJECTS = $(patsubst %.cu,$(BUILD)/simulated/%.o,$(SIMULATED_SOURCES)) \
+                    $(call objects,$(wildcard models/cuda/*.c))
+TEST_OBJECTS = $(call objects,$(TEST_SOURCES)) $(SIMULATED_OBJECTS)
 
 .PHONY: all
 all: $(BUILD)/backbones $(BUILD)/libbackbones.a
@@ -75,6 +79,11 @@ $(BUILD)/run-tests: $(TEST_OBJECTS) $(LIBRARY_OBJECTS)
 	@echo "link $@"
 	@$(CC) $(SANITIZE) -o $@ $^ $(LDLIBS)
 $(TEST_OBJECTS): WARNINGS += -Wno-missing-prototypes
+$(BUILD)/tests/cuda/%.o: BASE_FLAGS += -include tests/cuda/machine.h
+$(BUILD)/simulated/%.o: %.cu
+	@mkdir -p $(@D)
+	@echo "cc   $< (simulated)"
+	@$(CC) $(CFLAGS_ALL) -include tests/cuda/machine.h -x c -c -o $@ $<
 
 # All tests, or those whose name or file contains a word: make test TESTS="npy tar"
 .PHONY: test
@@ -125,7 +134,8 @@ fuzz: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/bin/%)
 
 # clang-format, cppcheck and clang-tidy over everything; each must be silent. What cppcheck takes for uninitialised or NULL is
 # left to clang's analyzer, which follows the values.
-SOURCES = $(wildcard *.c *.h */*.c */*.h kernels/*/*.c kernels/*/*.h images/*/*.c images/*/*.h tests/fuzz/*.c examples/*.c)
+SOURCES = $(wildcard *.c *.h */*.c */*.h kernels/*/*.c kernels/*/*.h images/*/*.c images/*/*.h tests/fuzz/*.c examples/*.c \
+          kernels/cuda/*.cu models/cuda/*.c models/cuda/*.h tests/cuda/*.c tests/cuda/*.h)
 .PHONY: lint
 lint:
 	clang-format --dry-run --Werror $(SOURCES)
