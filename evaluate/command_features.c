@@ -6,6 +6,8 @@
 #include "evaluate/features_run.h"
 #include "weights-tools/json.h"
 
+enum { MOST_VIEWS = 10000 };
+
 struct run {
   struct engine_request engine_request;
   struct features_request request;
@@ -38,17 +40,22 @@ static int read_kind(const struct arguments *arguments, struct run *run, error *
                      kind);
 }
 
-/* NAME:SEVERITY */
-static int read_corruption(const struct arguments *arguments, struct run *run, error *e) {
-  const char *text = option_text(arguments, "--corrupt");
-  long long seed = 0;
+/* What is drawn: --corrupt NAME:SEVERITY or --views N, and the seed of either. */
+static int read_drawing(const struct arguments *arguments, struct run *run, error *e) {
+  const char *corruption = option_text(arguments, "--corrupt");
+  long long seed = 0, views = 0;
   int status = option_integer(arguments, "--seed", 0, INT64_MAX, &seed, e);
+  if (status == OK) status = option_integer(arguments, "--views", 1, MOST_VIEWS, &views, e);
   if (status != OK) return status;
-  if (!text)
-    return option_given(arguments, "--seed") ? usage_error(e, "--seed is --corrupt's, which is not given") : OK;
-  status = corruption_read(&run->request.corruption, text, e);
+  if (corruption && views) return usage_error(e, "--views are of pictures as they are: without --corrupt");
+  if (!corruption && !views && option_given(arguments, "--seed")) {
+    return usage_error(e, "--seed is of --corrupt and --views, which are not given");
+  }
+  run->request.views = (struct view_choice){(size_t)views, (uint64_t)seed};
+  if (!corruption) return OK;
+  status = corruption_read(&run->request.corruption, corruption, e);
   run->request.corruption.seed = (uint64_t)seed;
-  if (status != OK) fail_within(e, "--corrupt %.60s", text);
+  if (status != OK) fail_within(e, "--corrupt %.60s", corruption);
   return status;
 }
 
@@ -61,7 +68,7 @@ static int read_options(const struct arguments *arguments, struct run *run, erro
   if (status == OK) status = decode_options_read(arguments, &run->request.decode, e);
   if (status == OK) status = shard_read(arguments, &run->request.shard, e);
   if (status == OK) status = read_kind(arguments, run, e);
-  if (status == OK) status = read_corruption(arguments, run, e);
+  if (status == OK) status = read_drawing(arguments, run, e);
   run->request.batch = (int)batch;
   run->request.resume = option_given(arguments, "--resume");
   run->request.strict = option_given(arguments, "--strict");
@@ -77,7 +84,10 @@ static void print_json(const struct run *run) {
   struct json_writer w = json_writer_to(stdout);
   json_begin_object(&w);
   json_key(&w, "n"), json_integer(&w, (int64_t)outcome->rows);
-  if (outcome->tokens > 1) json_key(&w, "tokens"), json_integer(&w, (int64_t)outcome->tokens);
+  const char *parts = run->request.views.count ? "views" : "tokens";
+  if (run->request.views.count || outcome->tokens > 1) {
+    json_key(&w, parts), json_integer(&w, (int64_t)outcome->tokens);
+  }
   json_key(&w, "d"), json_integer(&w, (int64_t)outcome->d);
   json_key(&w, "skipped"), json_integer(&w, (int64_t)outcome->skipped);
   json_key(&w, "arch"), json_string(&w, run->engine.info.arch);
@@ -134,7 +144,10 @@ static const struct option options[] = {
     {"--corrupt", 0, "NAME:SEVERITY",
      "spoil the resized crops as ImageNet-C does, severity 1 to 5: gaussian_noise, shot_noise,\n"
      "impulse_noise, defocus_blur, gaussian_blur, brightness, contrast, pixelate or jpeg_compression"},
-    {"--seed", 0, "S", "of the noise that --corrupt draws (default 0)"},
+    {"--views", 0, "N",
+     "N augmented views of every picture (random resized crop and mirroring, as in training) for\n"
+     "`probe --protocol sgd`: features.npy is [n, N, d]"},
+    {"--seed", 0, "S", "of what --corrupt or --views draws (default 0)"},
     {"--quiet", 'q', NULL, "no progress"},
     {"--json", 0, NULL, "print one JSON object"},
     {0},

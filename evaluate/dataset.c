@@ -236,28 +236,41 @@ static int open_sample(const struct dataset *dataset, const struct sample *sampl
   return status;
 }
 
-int dataset_image(const struct dataset *dataset, size_t i, const struct decode_options *options, struct image *image,
-                  error *e) {
-  const struct sample *sample = &dataset->samples[i];
-  *image = (struct image){0};
-  if (dataset->raw.planes) {
-    int status = raw_image(&dataset->raw, sample->bytes, options, image, e);
-    return status == OK ? OK : fail_within(e, "%s", sample->path);
-  }
-  struct file_view file;
-  const uint8_t *bytes;
-  size_t size;
-  if (open_sample(dataset, sample, &file, &bytes, &size, e) != OK) return FAILED;
-  int status = image_decode(image, bytes, size, options, e);
-  file_close(&file);
-  return status == OK ? OK : fail_within(e, "%s", sample->path);
-}
-
 static void hash_bytes(const uint8_t *bytes, size_t size, char text[static SHA256_TEXT]) {
   struct sha256 hash;
   sha256_begin(&hash);
   sha256_add(&hash, bytes, size);
   sha256_finish(&hash, text);
+}
+
+/* sha256: may be NULL. */
+static int read_image(const struct dataset *dataset, size_t i, const struct decode_options *options,
+                      struct image *image, char *sha256, error *e) {
+  const struct sample *sample = &dataset->samples[i];
+  *image = (struct image){0};
+  struct file_view file = {0};
+  const uint8_t *bytes = sample->bytes;
+  size_t size = sample->size;
+  int status = OK;
+  if (dataset->raw.planes) {
+    status = raw_image(&dataset->raw, bytes, options, image, e);
+  } else {
+    if (open_sample(dataset, sample, &file, &bytes, &size, e) != OK) return FAILED;
+    status = image_decode(image, bytes, size, options, e);
+  }
+  if (status == OK && sha256) hash_bytes(bytes, size, sha256);
+  file_close(&file);
+  return status == OK ? OK : fail_within(e, "%s", sample->path);
+}
+
+int dataset_image(const struct dataset *dataset, size_t i, const struct decode_options *options, struct image *image,
+                  error *e) {
+  return read_image(dataset, i, options, image, NULL, e);
+}
+
+int dataset_image_and_hash(const struct dataset *dataset, size_t i, const struct decode_options *options,
+                           struct image *image, char *sha256, error *e) {
+  return read_image(dataset, i, options, image, sha256, e);
 }
 
 static int image_to_input(const struct image *image, const struct input_request *request, const char *key, float *out,
@@ -277,9 +290,8 @@ int dataset_input(const struct dataset *dataset, size_t i, const struct input_re
                   struct image *about, char *sha256, error *e) {
   const struct sample *sample = &dataset->samples[i];
   if (dataset->raw.planes) {
-    if (sha256) hash_bytes(sample->bytes, sample->size, sha256);
     struct image image;
-    int status = dataset_image(dataset, i, request->decode, &image, e);
+    int status = read_image(dataset, i, request->decode, &image, sha256, e);
     if (status != OK) return status;
     status = image_to_input(&image, request, sample->path, out, e);
     image_free(&image);

@@ -56,6 +56,9 @@ void dataset_close(struct dataset *dataset);
  * `options` may be NULL. */
 int dataset_image(const struct dataset *dataset, size_t i, const struct decode_options *options, struct image *image,
                   error *e);
+/* The same, and as far as it is decoded the hash of its file (of a raw sample, of its pixels): SHA256_TEXT bytes. */
+int dataset_image_and_hash(const struct dataset *dataset, size_t i, const struct decode_options *options,
+                           struct image *image, char *sha256, error *e);
 /* How a sample becomes a model's input. */
 struct input_request {
   const struct decode_options *decode; /* may be NULL */

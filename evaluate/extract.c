@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "evaluate/progress.h"
+#include "images/preprocess.h"
 #include "weights-tools/sha256.h"
 
 enum {
@@ -16,17 +17,19 @@ enum {
 
 /* One worker's batch on its way. */
 struct chunk {
-  struct extracted *results;   /* [batch] */
-  float *rows;                 /* [batch, columns] */
-  char (*hashes)[SHA256_TEXT]; /* [batch] */
-  char *reasons;               /* [batch][REASON_BYTES] */
+  struct extracted *results;   /* [samples of a chunk] */
+  float *rows;                 /* [samples, columns] */
+  char (*hashes)[SHA256_TEXT]; /* [samples] */
+  char *reasons;               /* [samples][REASON_BYTES] */
   size_t n;
   bool ready;
 };
 
 struct pipeline {
   const struct extraction *x;
-  size_t columns, chunks, ring; /* chunk i waits in slot i % ring for its turn */
+  size_t width, views, columns; /* of a row of the network, rows of a sample, both together */
+  size_t samples;               /* of a chunk */
+  size_t chunks, ring;          /* chunk i waits in slot i % ring for its turn */
   struct chunk *slots;
   pthread_mutex_t lock;
   pthread_cond_t delivered;
@@ -42,8 +45,10 @@ struct worker {
   bool started;
   struct threads *pool;
   struct session *session;
-  float *input; /* [batch, height, width, 3] */
-  float *rows;  /* [batch, columns]: of the pictures that could be read */
+  float *input;   /* [batch, height, width, 3] */
+  float *rows;    /* [samples of a chunk, columns]: of those that could be read */
+  size_t waiting; /* inputs that the network has not seen, */
+  float *next;    /* and where in `rows` their results go */
 };
 
 static void stop(struct pipeline *p, const error *e) {
@@ -99,26 +104,66 @@ static const char *without_path(const char *message, const char *path) {
   return begins ? message + length + 2 : message;
 }
 
+static float *input_of(const struct worker *w, size_t i) {
+  const struct recipe *recipe = &w->pipeline->x->engine->info.recipe;
+  return w->input + i * (size_t)recipe->height * (size_t)recipe->width * 3;
+}
+
+/* Take what waits through the network. */
+static void flush(struct worker *w) {
+  const struct extraction *x = w->pipeline->x;
+  session_run(w->session, w->input, (int)w->waiting, x->logits ? NULL : w->next, x->logits ? w->next : NULL, NULL);
+  w->next += w->waiting * w->pipeline->width;
+  w->waiting = 0;
+}
+
+static int read_sample(struct worker *w, size_t index, char *sha256, error *e) {
+  const struct extraction *x = w->pipeline->x;
+  const struct recipe *recipe = &x->engine->info.recipe;
+  if (x->views.count == 0) {
+    struct input_request request = {&x->decode, recipe, x->corruption};
+    int status = dataset_input(x->dataset, index, &request, input_of(w, w->waiting), NULL, sha256, e);
+    if (status == OK) w->waiting++;
+    return status;
+  }
+  /* All views come from one decoded picture: most parts are large, and decoding takes longer than the rest. */
+  struct image image;
+  const char *path = x->dataset->samples[index].path;
+  int status = dataset_image_and_hash(x->dataset, index, &x->decode, &image, sha256, e);
+  if (status != OK) return status;
+  for (size_t v = 0; status == OK && v < x->views.count; v++) {
+    struct random_stream stream = stream_begin(x->views.seed, path, v);
+    struct random_crop view = random_crop_draw(&stream, image.width, image.height);
+    status = preprocess_view(&image, recipe, &view, input_of(w, w->waiting), e);
+    if (status == OK && ++w->waiting == (size_t)x->batch) flush(w);
+  }
+  image_free(&image);
+  return status == OK ? OK : fail_within(e, "%s", path);
+}
+
 static void process(struct worker *w, size_t chunk) {
   struct pipeline *p = w->pipeline;
   const struct extraction *x = p->x;
-  const struct recipe *recipe = &x->engine->info.recipe;
   struct chunk *slot = &p->slots[chunk % p->ring];
-  size_t first = chunk * (size_t)x->batch, picture = (size_t)recipe->height * (size_t)recipe->width * 3;
-  slot->n = x->count - first < (size_t)x->batch ? x->count - first : (size_t)x->batch;
-  struct input_request request = {&x->decode, recipe, x->corruption};
-  int read = 0;
+  size_t first = chunk * p->samples, read = 0;
+  slot->n = x->count - first < p->samples ? x->count - first : p->samples;
+  w->next = w->rows;
   for (size_t i = 0; i < slot->n; i++) {
-    size_t index = x->indices[first + i];
+    size_t index = x->indices[first + i], waiting = w->waiting;
+    float *next = w->next;
     char *reason = slot->reasons + i * REASON_BYTES;
     slot->results[i] = (struct extracted){.index = index, .sha256 = slot->hashes[i], .reason = reason};
     error e = {""};
-    float *input = w->input + (size_t)read * picture;
-    int status = dataset_input(x->dataset, index, &request, input, NULL, slot->hashes[i], &e);
+    int status = read_sample(w, index, slot->hashes[i], &e);
     snprintf(reason, REASON_BYTES, "%.*s", REASON_BYTES - 1, without_path(e.message, x->dataset->samples[index].path));
-    if (status == OK) slot->results[i].row = w->rows + (size_t)read++ * p->columns;
+    if (status == OK) {
+      slot->results[i].row = w->rows + read++ * p->columns;
+    } else { /* the views that went before do not count */
+      w->waiting = w->next == next ? waiting : 0;
+      w->next = w->next == next ? next : w->rows + read * p->columns;
+    }
   }
-  session_run(w->session, w->input, read, x->logits ? NULL : w->rows, x->logits ? w->rows : NULL, NULL);
+  flush(w);
   for (size_t i = 0; i < slot->n; i++) {
     struct extracted *result = &slot->results[i];
     if (!result->row) continue;
@@ -145,11 +190,10 @@ static void *work(void *argument) {
 }
 
 static int prepare_slot(const struct pipeline *p, struct chunk *slot, error *e) {
-  size_t batch = (size_t)p->x->batch;
-  slot->results = allocate_zeroed(batch, sizeof *slot->results, e);
-  slot->rows = allocate(batch * p->columns, sizeof *slot->rows, e);
-  slot->hashes = allocate(batch, sizeof *slot->hashes, e);
-  slot->reasons = allocate(batch, REASON_BYTES, e);
+  slot->results = allocate_zeroed(p->samples, sizeof *slot->results, e);
+  slot->rows = allocate(p->samples, p->columns * sizeof *slot->rows, e);
+  slot->hashes = allocate(p->samples, sizeof *slot->hashes, e);
+  slot->reasons = allocate(p->samples, REASON_BYTES, e);
   return slot->results && slot->rows && slot->hashes && slot->reasons ? OK : FAILED;
 }
 
@@ -161,7 +205,7 @@ static int prepare_worker(struct pipeline *p, struct worker *w, error *e) {
   if (!w->pool) return FAILED;
   if (session_start(&w->session, p->x->engine->model, w->pool, p->x->batch, e) != OK) return FAILED;
   w->input = allocate_aligned(batch * picture, sizeof *w->input, e);
-  w->rows = allocate_aligned(batch * p->columns, sizeof *w->rows, e);
+  w->rows = allocate_aligned(p->samples, p->columns * sizeof *w->rows, e);
   return w->input && w->rows ? OK : FAILED;
 }
 
@@ -186,9 +230,12 @@ static int run_workers(struct pipeline *p, struct worker *workers, int n, error 
 
 int extract(const struct extraction *x, error *e) {
   const struct model_info *info = &x->engine->info;
-  struct pipeline p = {.x = x, .columns = (size_t)(x->logits ? info->classes : info->features)};
-  size_t batch = (size_t)x->batch;
-  p.chunks = (x->count + batch - 1) / batch;
+  struct pipeline p = {.x = x, .width = (size_t)(x->logits ? info->classes : info->features)};
+  p.views = x->views.count ? x->views.count : 1;
+  p.samples = (size_t)x->batch > p.views ? (size_t)x->batch / p.views : 1;
+  if (!multiply_size(p.width, p.views * sizeof(float), &p.columns)) return fail(e, "too many views");
+  p.columns /= sizeof(float);
+  p.chunks = (x->count + p.samples - 1) / p.samples;
   if (p.chunks == 0) return OK;
   int n = x->engine->threads;
   if ((size_t)n > p.chunks) n = (int)p.chunks;

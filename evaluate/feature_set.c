@@ -82,7 +82,7 @@ static int read_labels(struct feature_set *set, error *e) {
 }
 
 static int check_finite(const struct feature_set *set, error *e) {
-  struct logistic_data data = {.x = set->x, .d = set->d, .n = set->n};
+  struct logistic_data data = {.x = set->x, .d = set->d, .n = set->n * set->views};
   size_t row, column;
   if (!logistic_find_bad(&data, &row, &column)) return OK;
   return fail(e, "row %zu, column %zu is %s", row, column,
@@ -96,11 +96,14 @@ static int read_features(struct feature_set *set, error *e) {
   if (status == OK) {
     const struct npy *array = &set->array;
     bool real = array->dtype == DTYPE_F32 || array->dtype == DTYPE_F64 || array->dtype == DTYPE_F16;
-    if (array->dimensions != 2 || array->elements == 0 || !real) {
-      status = fail(e, "is not an array of rows of real numbers [n, d]");
+    bool several = set->views > 1;
+    if (array->dimensions != (several ? 3 : 2) || array->elements == 0 || !real) {
+      status = fail(e, "is not an array of rows of real numbers [n, %sd]", several ? "views, " : "");
+    } else if (several && array->shape[1] != set->views) {
+      status = fail(e, "holds %zu views of a photo, by meta.json %zu", array->shape[1], set->views);
     } else {
       set->n = array->shape[0];
-      set->d = array->shape[1];
+      set->d = array->shape[several ? 2 : 1];
       status = npy_floats(array, &set->x, &set->owned, e);
     }
     if (status == OK) status = check_finite(set, e);
@@ -120,13 +123,9 @@ static int check_whole(const struct feature_set *set, const struct json *meta, e
 }
 
 static int read_views(struct feature_set *set, const struct json *meta, error *e) {
-  int64_t views = 0;
-  set->views = 1;
-  if (!json_get_integer(meta, "views", &views)) return OK;
-  if (views < 1 || (size_t)views > set->n || set->n % (size_t)views != 0) {
-    return fail(e, "%s: has %zu rows, which are no whole number of photos of %lld views", set->folder, set->n,
-                (long long)views);
-  }
+  int64_t views = 1;
+  set->augmented = json_get_integer(meta, "views", &views);
+  if (views < 1) return fail(e, "%s: meta.json has %lld views of a photo", set->folder, (long long)views);
   set->views = (size_t)views;
   return OK;
 }
@@ -162,21 +161,19 @@ static int read_meta(struct feature_set *set, error *e) {
 int feature_set_open_views(struct feature_set *set, const char *folder, error *e) {
   *set = (struct feature_set){0};
   set->folder = copy_string(folder, e);
-  int status = set->folder ? read_features(set, e) : FAILED;
+  int status = set->folder ? read_meta(set, e) : FAILED;
+  if (status == OK) status = read_features(set, e);
   if (status == OK) status = read_names(set, e);
   if (status == OK) status = read_labels(set, e);
-  if (status == OK) status = read_meta(set, e);
   if (status != OK) feature_set_close(set);
   return status;
 }
 
 int feature_set_open(struct feature_set *set, const char *folder, error *e) {
   int status = feature_set_open_views(set, folder, e);
-  if (status != OK || set->views == 1) return status;
-  size_t views = set->views;
+  if (status != OK || !set->augmented) return status;
   feature_set_close(set);
-  return fail(e, "%s: holds %zu augmented views of every photo: only the training of `probe --protocol sgd` takes them",
-              folder, views);
+  return fail(e, "%s: holds augmented views: only the training of `probe --protocol sgd` takes them", folder);
 }
 
 void feature_set_close(struct feature_set *set) {

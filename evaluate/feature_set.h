@@ -2,20 +2,23 @@
 #ifndef EVALUATE_FEATURE_SET_H
 #define EVALUATE_FEATURE_SET_H
 
+#include <stdbool.h>
+
 #include "evaluate/npy.h"
 
-/* A folder as `features` writes it: features.npy [n, d], labels.npy [n], classes.txt (a name a line; without it the
- * labels count the classes) and meta.json (may be absent). */
+/* A folder as `features` writes it: features.npy [n, d] (of augmented views [n, views, d]), labels.npy [n], classes.txt
+ * (a name a line; without it the labels count the classes) and meta.json (may be absent). */
 struct feature_set {
   char *folder;
   struct npy array;
-  const float *x; /* [n, d], in the mapped file when it holds float32 */
+  const float *x; /* [n, views, d], in the mapped file when it holds float32 */
   void *owned;
   int *labels;
   size_t n, d;
   char **names; /* of classes; NULL when there is no classes.txt */
   int classes;
-  size_t views;         /* rows of a photo, one after the other: augmented views of it (`features --views`); else 1 */
+  size_t views;         /* of a photo; 1 unless these are augmented views (`features --views`), */
+  bool augmented;       /* which a single one may be, too */
   char *weights, *kind; /* SHA-256 of the backbone's file and what was taken of it, by meta.json; NULL: unknown */
 };
 

@@ -87,6 +87,10 @@ static void write_identity(struct json_writer *w, const struct run *run) {
     json_key(w, "severity"), json_integer(w, run->request->corruption.severity);
     json_key(w, "seed"), json_integer(w, (int64_t)run->request->corruption.seed);
   }
+  if (run->request->views.count) {
+    json_key(w, "views"), json_integer(w, (int64_t)run->request->views.count);
+    json_key(w, "seed"), json_integer(w, (int64_t)run->request->views.seed);
+  }
   json_key(w, "data"), json_string(w, run->dataset->name);
   json_key(w, "data_sha256"), json_string(w, data);
   json_key(w, "shard"), json_integer(w, (int64_t)run->request->shard.index);
@@ -95,19 +99,25 @@ static void write_identity(struct json_writer *w, const struct run *run) {
   json_key(w, "paths_sha256"), json_string(w, paths);
 }
 
-static size_t width(const struct run *run) {
-  return (size_t)(run->logits ? run->engine->info.classes : run->engine->info.features);
+/* Floats of a sample's row, and how many tokens or views these are. */
+static size_t parts(const struct run *run) {
+  size_t tokens = run->logits ? 1 : (size_t)run->engine->info.tokens;
+  return run->request->views.count ? run->request->views.count : tokens;
 }
 
-static size_t tokens(const struct run *run) { return run->logits ? 1 : (size_t)run->engine->info.tokens; }
+static size_t width(const struct run *run) {
+  size_t once = (size_t)(run->logits ? run->engine->info.classes : run->engine->info.features);
+  return run->request->views.count ? once * run->request->views.count : once;
+}
 
 static void write_meta(struct json_writer *w, const struct run *run) {
   json_begin_object(w);
   write_identity(w, run);
   json_key(w, "n"), json_integer(w, (int64_t)feature_store_rows(run->store));
   json_key(w, "skipped"), json_integer(w, (int64_t)(run->count - feature_store_rows(run->store)));
-  if (tokens(run) > 1) json_key(w, "tokens"), json_integer(w, (int64_t)tokens(run));
-  json_key(w, "d"), json_integer(w, (int64_t)(width(run) / tokens(run)));
+  bool tokens = parts(run) > 1 && run->request->views.count == 0;
+  if (tokens) json_key(w, "tokens"), json_integer(w, (int64_t)parts(run));
+  json_key(w, "d"), json_integer(w, (int64_t)(width(run) / parts(run)));
   json_key(w, "classes"), json_integer(w, (int64_t)run->dataset->class_count);
   json_end_object(w);
 }
@@ -142,8 +152,8 @@ static int finish(struct run *run, error *e) {
 static void set_outcome(const struct run *run, size_t rows, double seconds) {
   *run->outcome = (struct features_outcome){.rows = rows,
                                             .skipped = run->count - rows,
-                                            .tokens = tokens(run),
-                                            .d = width(run) / tokens(run),
+                                            .tokens = parts(run),
+                                            .d = width(run) / parts(run),
                                             .seconds = seconds};
 }
 
@@ -172,6 +182,7 @@ static int extract_rest(struct run *run, error *e) {
                                   .logits = run->logits,
                                   .decode = run->request->decode,
                                   .corruption = run->request->corruption.severity ? &run->request->corruption : NULL,
+                                  .views = run->request->views,
                                   .progress = run->request->progress,
                                   .receive = receive,
                                   .context = run};
@@ -194,7 +205,7 @@ static int extract_all(struct run *run, error *e) {
                                 .indices = run->indices,
                                 .count = run->count,
                                 .columns = width(run),
-                                .tokens = tokens(run),
+                                .tokens = parts(run),
                                 .resume = run->request->resume};
   enum store_state state;
   char note[256];
@@ -213,6 +224,9 @@ int features_run(struct features_outcome *outcome, const struct features_request
                     .logits = !strcmp(request->kind, "logits"),
                     .outcome = outcome};
   int status = choose_samples(&run, e);
+  if (status == OK && request->views.count && !run.logits && request->engine->info.tokens > 1) {
+    status = usage_error(e, "--views of %s: views are of features that are one vector", request->kind);
+  }
   if (status == OK && width(&run) == 0) status = fail(e, "%s: has no head, so no logits", run.engine->path);
   if (status == OK) status = extract_all(&run, e);
   free(run.indices);

@@ -6,6 +6,7 @@
 
 #include "evaluate/dataset.h"
 #include "evaluate/engine.h"
+#include "evaluate/extract.h"
 #include "evaluate/shard.h"
 
 struct features_request {
@@ -17,6 +18,7 @@ struct features_request {
   struct shard shard;
   struct decode_options decode;
   struct corruption_choice corruption; /* severity 0: none */
+  struct view_choice views;            /* of kinds of one token, without a corruption */
   bool resume;                         /* continue what an earlier run left in the folder, or begin */
   bool strict;                         /* an unreadable image is an error, instead of a line in skipped.tsv */
   bool progress;                       /* shown on stderr */
@@ -24,12 +26,12 @@ struct features_request {
 };
 
 struct features_outcome {
-  size_t rows, skipped, tokens, d; /* d: floats of a token */
+  size_t rows, skipped, tokens, d; /* tokens: or views, of a row; d: floats of one */
   double seconds;                  /* 0: an earlier run had finished */
 };
 
-/* Writes features.npy (float32 [n, d] or [n, tokens, d]), labels.npy, paths.txt, hashes.txt, classes.txt, skipped.tsv
- * and meta.json. FAILED when no image could be read, or the folder holds something else. */
+/* Writes features.npy (float32 [n, d], [n, tokens, d] or [n, views, d]), labels.npy, paths.txt, hashes.txt,
+ * classes.txt, skipped.tsv and meta.json. FAILED when no image could be read, or the folder holds something else. */
 int features_run(struct features_outcome *outcome, const struct features_request *request, error *e);
 
 #endif

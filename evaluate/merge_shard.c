@@ -17,8 +17,9 @@ static int read_meta(struct merge_shard *s, error *e) {
   if (status == OK) status = folder_meta_count(&s->meta, "images", &s->images, e);
   if (status == OK) status = folder_meta_count(&s->meta, "n", &s->rows, e);
   if (status == OK) status = folder_meta_count(&s->meta, "skipped", &skipped, e);
-  if (status == OK && folder_meta_find(&s->meta, "tokens")) {
-    status = folder_meta_count(&s->meta, "tokens", &s->tokens, e);
+  static const char *const parts[] = {"tokens", "views"};
+  for (int i = 0; status == OK && i < 2; i++) {
+    if (folder_meta_find(&s->meta, parts[i])) status = folder_meta_count(&s->meta, parts[i], &s->tokens, e);
   }
   if (status == OK) status = folder_meta_count(&s->meta, "d", &d, e);
   if (status == OK && !folder_meta_find(&s->meta, "paths_sha256")) status = fail(e, "has no paths_sha256");

@@ -70,8 +70,8 @@ static void choose_rows(struct training *t, size_t step) {
   if (first == 0) draw_order(t, epoch);
   for (size_t i = 0; i < t->batch; i++) {
     size_t photo = t->order[first + i];
-    size_t row = photo * views + (photo + epoch) % views;
-    t->rows[i] = t->data->rows ? t->data->rows[row] : row;
+    size_t index = t->data->rows ? t->data->rows[photo] : photo;
+    t->rows[i] = index * views + (photo + epoch) % views;
   }
 }
 
@@ -109,7 +109,7 @@ static void residual_block(void *context, size_t first, size_t count, float *val
   const struct kernels *kernels = linear_pass_kernels(t->pass);
   double loss = 0;
   for (size_t i = 0; i < count; i++) {
-    int label = t->data->labels[t->rows[first + i]];
+    int label = t->data->labels[t->rows[first + i] / t->options->views];
     loss += kernels->cross_entropy_row(values + i * stride, t->bias_float, t->data->classes, label);
   }
   t->losses[first / LINEAR_PASS_BLOCK] = loss;
@@ -175,21 +175,14 @@ static int take_step(struct training *t, size_t step, double *loss, error *e) {
  */
 
 static int check(const struct logistic_data *data, const struct sgd_options *o, error *e) {
-  size_t row, column;
   if (o->epochs < 1 || o->warmup < 0 || o->warmup > o->epochs) {
     return usage_error(e, "%d epochs of which %d warm up", o->epochs, o->warmup);
   }
-  if (!(o->learning_rate > 0) || !(o->momentum >= 0 && o->momentum < 1) || !(o->weight_decay >= 0) || o->batch < 1) {
+  if (!(o->learning_rate > 0) || !(o->momentum >= 0 && o->momentum < 1) || !(o->weight_decay >= 0) || o->batch < 1 ||
+      o->views < 1 || data->n < 1) {
     return usage_error(e, "the learning rate, the momentum, the weight decay or the batch is out of range");
   }
-  if (o->views < 1 || data->n % o->views || data->n == 0 || (data->rows && o->views > 1)) {
-    return fail(e, "%zu rows are no whole number of photos of %zu views", data->n, o->views);
-  }
-  if (logistic_find_bad(data, &row, &column)) {
-    return fail(e, "row %zu, column %zu is %s", row, column,
-                isnan(data->x[row * data->d + column]) ? "not a number (NaN)" : "infinite");
-  }
-  if (o->batch_norm && (o->batch == 1 || data->n / o->views == 1)) {
+  if (o->batch_norm && (o->batch == 1 || data->n == 1)) {
     return fail(e, "a batch of one row has no variance for the batch norm to divide by");
   }
   return OK;
@@ -263,7 +256,7 @@ int sgd_probe_fit(struct logistic_model *model, const struct logistic_data *data
                   struct threads *pool, error *e) {
   int status = check(data, options, e);
   if (status != OK) return status;
-  struct training t = {.data = data, .options = options, .pool = pool, .photos = data->n / options->views};
+  struct training t = {.data = data, .options = options, .pool = pool, .photos = data->n};
   t.batch = options->batch < t.photos ? options->batch : t.photos;
   t.per_epoch = t.photos / t.batch;
   status = open_training(&t, e);

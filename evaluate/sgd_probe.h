@@ -33,10 +33,10 @@ struct sgd_options sgd_defaults(void);
 /* The learning rate at a step, as MAE's schedule has it; `per_epoch` steps make an epoch. */
 double sgd_rate(const struct sgd_options *options, size_t step, size_t per_epoch);
 
-/* Train on the n rows of data, or of those on data->rows (then there must be one view). The model is for features as
- * they are: the batch norm is folded into it. objective: the mean loss of the last epoch's batches; iterations: steps.
- * FAILED for features that are not finite (row and column are named), a batch of one row under batch norm, or a loss
- * that is no longer finite. */
+/* Train on the n photos of data: x is [n, views, d], labels [n], data->rows which photos take part. The model is for
+ * features as they are: the batch norm is folded into it. objective: the mean loss of the last epoch's batches;
+ * iterations: steps. Features are finite; FAILED for a batch of one row under batch norm, or a loss that is no longer
+ * finite. */
 int sgd_probe_fit(struct logistic_model *model, const struct logistic_data *data, const struct sgd_options *options,
                   struct threads *pool, error *e);
 

@@ -174,6 +174,38 @@ int preprocess_file(const uint8_t *bytes, size_t size, const struct decode_optio
   return status;
 }
 
+/* ---- a part of the picture ----------------------------------------------------------------------------------------*/
+
+static void mirror(uint8_t *to, const uint8_t *rgb, size_t pixels) {
+  for (size_t i = 0; i < pixels; i++) memcpy(to + 3 * i, rgb + 3 * (pixels - 1 - i), 3);
+}
+
+int preprocess_view(const struct image *in, const struct recipe *recipe, const struct random_crop *view, float *out,
+                    error *e) {
+  struct tensor t;
+  prepare(&t, recipe, out);
+  size_t width = (size_t)recipe->width;
+  t.layout.part = (struct rectangle){0, 0, recipe->width, recipe->height};
+  uint8_t *mirrored = allocate(width, 3, e);
+  int status = mirrored ? resizer_start(&t.resizer, view->part.width, view->part.height, recipe->width, recipe->height,
+                                        recipe->filter, NULL, e)
+                        : FAILED;
+  struct rectangle source = status == OK ? resizer_source(t.resizer) : (struct rectangle){0};
+  for (int y = 0; y < source.height; y++) {
+    size_t row = (size_t)(view->part.y + source.y + y) * (size_t)in->width;
+    const uint8_t *from = in->rgb + 3 * (row + (size_t)(view->part.x + source.x));
+    memcpy(resizer_room(t.resizer), from, 3 * (size_t)source.width);
+    resizer_put(t.resizer);
+    for (const uint8_t *made; (made = resizer_take(t.resizer));) {
+      if (view->mirrored) mirror(mirrored, made, width);
+      put_row(&t, view->mirrored ? mirrored : made);
+    }
+  }
+  resizer_stop(t.resizer);
+  free(mirrored);
+  return status;
+}
+
 /* ---- with a corruption between ------------------------------------------------------------------------------------*/
 
 static int prepare_corrupted(struct tensor *t, const struct recipe *recipe, float *out, error *e) {

@@ -3,6 +3,7 @@
 #define IMAGES_PREPROCESS_H
 
 #include "images/image.h"
+#include "images/random_crop.h"
 #include "weights-tools/recipe.h"
 
 /* What becomes of a picture: resized to width x height, of which `part` is kept and placed at (left, top) of the input.
@@ -28,7 +29,13 @@ int preprocess(const struct image *in, const struct recipe *recipe, float *out, 
 int preprocess_file(const uint8_t *bytes, size_t size, const struct decode_options *options,
                     const struct recipe *recipe, float *out, struct image *about, error *e);
 
-/* The same with the resized crop spoilt before it is normalised; key tells the picture, for the noise's seed. */
+/* A part of the picture resized to the whole input, mirrored if it is to be, and normalised: torchvision's resized_crop
+ * and hflip on Pillow's pictures. Nothing outside the part has a say; the recipe's crop is not looked at. */
+int preprocess_view(const struct image *in, const struct recipe *recipe, const struct random_crop *view, float *out,
+                    error *e);
+
+/* preprocess() and preprocess_file() with the resized crop spoilt before it is normalised; key tells the picture, for
+ * the noise's seed. */
 struct corruption_choice;
 int preprocess_corrupted(const struct image *in, const struct recipe *recipe, const struct corruption_choice *choice,
                          const char *key, float *out, error *e);

@@ -16,13 +16,13 @@
 enum { MAX_THREADS = 1024, MOST_TASKS = 1 << 30 /* of a job */ };
 
 struct worker {
-  struct threads *pool;
-  pthread_t handle;
-  int index;
-  void *scratch;
   /* Of the worker's share, the tasks that are taken, below the job's generation: who takes one checks both at once, so
    * a thread that wakes late takes nothing from a job that it does not know. */
   _Alignas(64) _Atomic uint64_t taken;
+  struct threads *pool;
+  pthread_t handle;
+  void *scratch;
+  int index;
 };
 
 /* How a job goes. The caller fills in the job, marks every share as its own, and raises `generation`. A thread works

@@ -6,12 +6,7 @@
 
 #include "images/image.h"
 #include "tests/harness.h"
-
-static uint64_t fnv(const void *bytes, size_t size) {
-  uint64_t state = 0xcbf29ce484222325u;
-  for (size_t i = 0; i < size; i++) state = (state ^ ((const uint8_t *)bytes)[i]) * 0x100000001b3u;
-  return state;
-}
+#include "tests/pictures.h"
 
 struct line {
   char name[96], mode[16], hash[32];

@@ -10,17 +10,7 @@
 #include "images/random.h"
 #include "tests/folders.h"
 #include "tests/harness.h"
-
-static struct image picture(int width, int height) {
-  struct image image = {.rgb = malloc((size_t)width * (size_t)height * 3), .width = width, .height = height};
-  uint8_t *to = image.rgb;
-  for (int y = 0; y < height; y++) {
-    for (int x = 0; x < width; x++) {
-      for (int c = 0; c < 3; c++) *to++ = (uint8_t)((x * x * 3 + y * 7 * (c + 1) + x * y * (c + 2)) >> 2);
-    }
-  }
-  return image;
-}
+#include "tests/pictures.h"
 
 TEST(corruptions_equal_imagenet_c) {
   enum { WIDTH = 20, HEIGHT = 16, BYTES = 3 * WIDTH * HEIGHT };

@@ -8,12 +8,7 @@
 #include "images/jpeg_internal.h"
 #include "kernels/memory.h"
 #include "tests/harness.h"
-
-static uint64_t fnv(const uint8_t *bytes, size_t size) {
-  uint64_t state = 0xcbf29ce484222325u;
-  for (size_t i = 0; i < size; i++) state = (state ^ bytes[i]) * 0x100000001b3u;
-  return state;
-}
+#include "tests/pictures.h"
 
 TEST(jpeg_pixels_equal_pillow) {
   char *table = read_file(fixture("jpeg/hashes.tsv"), NULL);
