@@ -366,10 +366,8 @@ static bool prepare(void) {
 }
 
 void machine_launch(void *stream, const struct machine_launch *launch, const void *arguments, size_t size) {
-  (void)stream;
-  (void)size;
   static char signal_stack[64 << 10];
-  if (machine.problem[0]) return;
+  if (machine.problem[0] || machine_record(stream, launch, arguments, size)) return;
   machine.launches++;
   machine.launch = launch;
   machine.arguments = arguments;

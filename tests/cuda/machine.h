@@ -38,6 +38,9 @@ long machine_launches(void);
 float *machine_allocate(size_t floats);
 void machine_release(float *memory);
 
+/* device_allocate() gives no more than this many bytes at a time. */
+void machine_limit_memory(size_t bytes);
+
 /* ---- what kernels are compiled with: kernels/cuda/language.h says what each name means ---- */
 
 struct machine_index {
@@ -82,6 +85,8 @@ struct machine_launch {
   int grid[3], threads;
 };
 void machine_launch(void *stream, const struct machine_launch *launch, const void *arguments, size_t size);
+/* While the stream records a graph: keep the launch (machine_device.c). False when it does not. */
+bool machine_record(void *stream, const struct machine_launch *launch, const void *arguments, size_t size);
 void *machine_shared(size_t bytes);
 void machine_barrier(int line);
 /* Every lane of the warp gives `words` 32-bit words and gets, when all have come to this line, a table [lane][words]
