@@ -80,6 +80,7 @@ $(BUILD)/run-tests: $(TEST_OBJECTS) $(LIBRARY_OBJECTS)
 	@$(CC) $(SANITIZE) -o $@ $^ $(LDLIBS)
 $(TEST_OBJECTS): WARNINGS += -Wno-missing-prototypes
 $(BUILD)/tests/cuda/%.o: BASE_FLAGS += -include tests/cuda/machine.h
+$(BUILD)/simulated/%.o: OPTIMIZE := -O3 -g
 $(BUILD)/simulated/%.o: %.cu
 	@mkdir -p $(@D)
 	@echo "cc   $< (simulated)"

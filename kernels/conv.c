@@ -60,24 +60,44 @@ static int groups_to_merge(const struct conv_shape *s, int lanes) {
   return merge;
 }
 
-/* Place weight [out, in / groups, kernel, kernel] at [group][panel][ky][kx][in][column]. */
+/* Where output o's weights begin in [group][panel][ky][kx][in][column]: of its first input, kernel position 0. */
+static float *weights_of(const struct packed_conv *p, int o) {
+  const struct conv_shape *s = &p->shape;
+  int in = s->in_channels / s->groups, out = s->out_channels / s->groups, columns = p->kernels->gemm_columns;
+  size_t panel_floats = (size_t)(s->kernel * s->kernel) * (size_t)p->group_in * (size_t)columns;
+  int group = o / p->group_out, column = o % p->group_out;
+  int first_in = o / out * in - group * p->group_in; /* this output's inputs within the joined group */
+  size_t panel = (size_t)group * (size_t)p->panels + (size_t)(column / columns);
+  return p->weights + panel * panel_floats + (size_t)first_in * (size_t)columns + column % columns;
+}
+
+/* Place weight [out, in / groups, kernel, kernel]. */
 static void place_weights(struct packed_conv *p, const float *weight) {
   const struct conv_shape *s = &p->shape;
-  int in = s->in_channels / s->groups, out = s->out_channels / s->groups, kernel2 = s->kernel * s->kernel;
-  int columns = p->kernels->gemm_columns;
-  size_t panel_floats = (size_t)kernel2 * (size_t)p->group_in * (size_t)columns;
+  int in = s->in_channels / s->groups, kernel2 = s->kernel * s->kernel;
+  size_t columns = (size_t)p->kernels->gemm_columns;
   for (int o = 0; o < s->out_channels; o++) {
-    int group = o / p->group_out, column = o % p->group_out;
-    int first_in = o / out * in - group * p->group_in; /* this output's inputs within the joined group */
-    float *panel =
-        p->weights + ((size_t)group * (size_t)p->panels + (size_t)(column / columns)) * panel_floats + column % columns;
-    const float *from = weight + (size_t)o * (size_t)in * (size_t)kernel2;
+    float *to = weights_of(p, o);
     for (int c = 0; c < in; c++) {
-      for (int t = 0; t < kernel2; t++) {
-        panel[((size_t)t * (size_t)p->group_in + (size_t)(first_in + c)) * (size_t)columns] = *from++;
-      }
+      for (int t = 0; t < kernel2; t++) to[((size_t)t * (size_t)p->group_in + (size_t)c) * columns] = *weight++;
     }
   }
+}
+
+void conv_unpack(const struct packed_conv *p, float *weight) {
+  const struct conv_shape *s = &p->shape;
+  int in = s->in_channels / s->groups, kernel2 = s->kernel * s->kernel;
+  size_t columns = (size_t)p->kernels->gemm_columns;
+  for (int o = 0; o < s->out_channels; o++) {
+    const float *from = weights_of(p, o);
+    for (int c = 0; c < in; c++) {
+      for (int t = 0; t < kernel2; t++) *weight++ = from[((size_t)t * (size_t)p->group_in + (size_t)c) * columns];
+    }
+  }
+}
+
+struct conv_contents conv_contents(const struct packed_conv *p) {
+  return (struct conv_contents){p->shape, p->bias, p->gamma, p->beta, p->epsilon, p->norm == NORM_WINDOW};
 }
 
 static size_t weight_floats(const struct packed_conv *p) {

@@ -70,6 +70,16 @@ void depthwise_release(struct packed_depthwise *p) {
   free(p);
 }
 
+void depthwise_unpack(const struct packed_depthwise *p, float *weight, float *bias) {
+  int lanes = p->kernels->lanes, taps = p->kernel * p->kernel;
+  for (int tap = 0; tap < taps; tap++) {
+    for (int c = 0; c < p->channels; c++) {
+      *weight++ = p->weights[(size_t)(c / lanes) * (size_t)(taps * lanes) + (size_t)(tap * lanes + c % lanes)];
+    }
+  }
+  memcpy(bias, p->bias, (size_t)p->channels * sizeof *bias);
+}
+
 size_t depthwise_packed_bytes(const struct packed_depthwise *p) {
   return (weight_floats(p) + bias_floats(p)) * sizeof(float);
 }

@@ -13,6 +13,8 @@ struct packed_depthwise *depthwise_pack(const struct kernels *kernels, int chann
                                         int padding, const float *weight, const float *bias, error *e);
 void depthwise_release(struct packed_depthwise *packed);
 size_t depthwise_packed_bytes(const struct packed_depthwise *packed);
+/* What was packed: weight [kernel * kernel, channels], a pixel's weights side by side, and bias [channels]. */
+void depthwise_unpack(const struct packed_depthwise *packed, float *weight, float *bias);
 /* in: [batch, height, width, channels], out: [batch, out_height, out_width, channels], apart from each other. */
 void depthwise_run(struct threads *pool, const struct packed_depthwise *packed, int batch, int height, int width,
                    const float *in, float *out);

@@ -101,6 +101,37 @@ struct packed_winograd *winograd_pack(const struct kernels *kernels, const struc
   return p;
 }
 
+/* g = L U L^T with L G = 1: the left inverse of three terms a row at most, powers of two at the ends. */
+static void restore_weight(const double u[POSITIONS], float *g) {
+  static const double L[3][6] = {{4, 0, 0, 0, 0, 0}, {0, -3, 3, 0, 0, 0}, {0, 0, 0, 0, 0, 1}};
+  for (int y = 0; y < 3; y++) {
+    for (int x = 0; x < 3; x++) {
+      double sum = 0;
+      for (int i = 0; i < 6; i++) {
+        for (int j = 0; j < 6; j++) sum += L[y][i] * u[i * 6 + j] * L[x][j];
+      }
+      *g++ = (float)sum;
+    }
+  }
+}
+
+void winograd_unpack(const struct packed_winograd *p, float *weight) {
+  int columns = p->kernels->gemm_columns;
+  for (int o = 0; o < p->out; o++) {
+    for (int c = 0; c < p->in; c++, weight += 9) {
+      double u[POSITIONS];
+      size_t panel = (size_t)(o / columns) * POSITIONS;
+      for (size_t i = 0; i < POSITIONS; i++) {
+        size_t row = (panel + i) * (size_t)p->in + (size_t)c;
+        u[i] = (double)p->weights[row * (size_t)columns + (size_t)(o % columns)];
+      }
+      restore_weight(u, weight);
+    }
+  }
+}
+
+const float *winograd_bias(const struct packed_winograd *p) { return p->bias; }
+
 void winograd_release(struct packed_winograd *p) {
   if (!p) return;
   release_aligned(p->weights);

@@ -18,6 +18,10 @@ struct packed_winograd *winograd_pack(const struct kernels *kernels, const struc
                                       const float *weight, const float *bias, error *e);
 void winograd_release(struct packed_winograd *packed);
 size_t winograd_packed_bytes(const struct packed_winograd *packed);
+/* weight [out, in, 3, 3] as it was packed, but for the rounding of its transform (exact at the corners of the kernel,
+ * elsewhere about a unit in the last place of its largest neighbour). winograd_bias: [out] or NULL. */
+void winograd_unpack(const struct packed_winograd *packed, float *weight);
+const float *winograd_bias(const struct packed_winograd *packed);
 size_t winograd_scratch_bytes(const struct packed_winograd *packed);
 
 /* As conv_run(): in [batch, height, width, in], residual (or NULL) and out [batch, height, width, out]. Errors are some

@@ -31,6 +31,8 @@ enum fibre_state { READY, AT_BARRIER, AT_EXCHANGE, ENDED };
 
 struct fibre {
   ucontext_t context;
+  jmp_buf left; /* where it went on waiting */
+  bool begun;   /* it has a stack with something on it */
   enum fibre_state state;
   int line; /* of the barrier or exchange */
   int round;
@@ -47,10 +49,12 @@ static struct {
   char *stacks, *shared_end;
   struct fibre fibres[MOST_THREADS];
   ucontext_t scheduler;
+  jmp_buf back; /* to the scheduler */
   sigjmp_buf crashed;
   const struct machine_launch *launch;
   const void *arguments;
   int current; /* the thread that runs */
+  int made;    /* fibres that wait for a block; after a problem none does */
   int sequence[MOST_THREADS];
   struct random random;
   bool running;
@@ -128,9 +132,26 @@ __attribute__((format(printf, 1, 2))) static void report(const char *format, ...
   va_end(arguments);
 }
 
+/* Fibres take turns by setjmp and longjmp, which know of no signals and cost no system call: swapcontext() only begins
+ * them. The address sanitizer must be shown every turn, so there it is swapcontext() always. */
+#ifdef __SANITIZE_ADDRESS__
+static void turn_to(struct fibre *fibre) { swapcontext(&machine.scheduler, &fibre->context); }
+static void turn_back(struct fibre *fibre) { swapcontext(&fibre->context, &machine.scheduler); }
+#else
+static void turn_to(struct fibre *fibre) {
+  if (_setjmp(machine.back) != 0) return;
+  if (fibre->begun) _longjmp(fibre->left, 1);
+  fibre->begun = true;
+  swapcontext(&machine.scheduler, &fibre->context);
+}
+static void turn_back(struct fibre *fibre) {
+  if (_setjmp(fibre->left) == 0) _longjmp(machine.back, 1);
+}
+#endif
+
 /* Back to the scheduler, never to return: it sees the problem. */
 static void give_up(void) {
-  swapcontext(&machine.fibres[machine.current].context, &machine.scheduler);
+  turn_back(&machine.fibres[machine.current]);
   abort();
 }
 
@@ -147,21 +168,22 @@ static void on_fault(int signal_number, siginfo_t *info, void *context) {
 
 /* ---- fibres ---- */
 
+/* A fibre is a thread of one block after the other. */
 static void fibre_main(void) {
   struct fibre *fibre = &machine.fibres[machine.current];
-  machine.launch->entry(machine.arguments);
-  if (fibre->copy_count > 0) {
-    report("ends with a cp.async that nobody waited for");
-    give_up();
+  for (;;) {
+    machine.launch->entry(machine.arguments);
+    if (fibre->copy_count > 0) report("ends with a cp.async that nobody waited for");
+    fibre->state = ENDED;
+    turn_back(fibre);
   }
-  fibre->state = ENDED; /* uc_link leads to the scheduler */
 }
 
 static void wait_as(enum fibre_state state, int line) {
   struct fibre *fibre = &machine.fibres[machine.current];
   fibre->state = state;
   fibre->line = line;
-  swapcontext(&fibre->context, &machine.scheduler);
+  turn_back(fibre);
 }
 
 void machine_barrier(int line) { wait_as(AT_BARRIER, line); }
@@ -209,23 +231,9 @@ void *machine_shared(size_t bytes) {
   return machine.shared_end - (bytes + 15) / 16 * 16;
 }
 
-static void check_aligned(const void *at, const char *what) {
-  if ((uintptr_t)at % 16 == 0) return;
-  report("%s at %p is not 16-byte aligned", what, at);
+void machine_misaligned(const void *at) {
+  report("a float4 at %p is not 16-byte aligned", at);
   give_up();
-}
-
-float4 load4(const float *from) {
-  check_aligned(from, "a float4");
-  return (float4){from[0], from[1], from[2], from[3]};
-}
-
-void store4(float *to, float4 values) {
-  check_aligned(to, "a float4");
-  to[0] = values.x;
-  to[1] = values.y;
-  to[2] = values.z;
-  to[3] = values.w;
 }
 
 static void finish_copy(const struct copy *copy) {
@@ -251,8 +259,8 @@ static void start_copy(float *to, const float *from, int floats) {
 void copy_async4(float *to, const float *from, bool inside) { start_copy(to, inside ? from : NULL, 1); }
 
 void copy_async16(float *to, const float *from, bool inside) {
-  check_aligned(to, "a cp.async");
-  check_aligned(from, "a cp.async");
+  if ((uintptr_t)to % 16) machine_misaligned(to);
+  if ((uintptr_t)from % 16) machine_misaligned(from);
   start_copy(to, inside ? from : NULL, 4);
 }
 
@@ -325,11 +333,15 @@ static bool release_barrier(int threads) {
 static void start_fibres(int threads) {
   for (int t = 0; t < threads; t++) {
     struct fibre *fibre = &machine.fibres[t];
-    getcontext(&fibre->context);
-    fibre->context.uc_stack.ss_sp = machine.stacks + (size_t)t * STACK_BYTES;
-    fibre->context.uc_stack.ss_size = STACK_BYTES;
-    fibre->context.uc_link = &machine.scheduler;
-    makecontext(&fibre->context, fibre_main, 0);
+    if (t >= machine.made) {
+      getcontext(&fibre->context);
+      fibre->context.uc_stack.ss_sp = machine.stacks + (size_t)t * STACK_BYTES;
+      fibre->context.uc_stack.ss_size = STACK_BYTES;
+      fibre->context.uc_link = NULL;
+      makecontext(&fibre->context, fibre_main, 0);
+      fibre->begun = false;
+      machine.made = t + 1;
+    }
     fibre->state = READY;
     fibre->round = fibre->copy_count = fibre->group = 0;
   }
@@ -346,7 +358,7 @@ static void run_block(int threads) {
         machine.current = machine.sequence[i];
         if (machine.fibres[machine.current].state != READY) continue;
         threadIdx.x = machine.current;
-        swapcontext(&machine.scheduler, &machine.fibres[machine.current].context);
+        turn_to(&machine.fibres[machine.current]);
         if (machine.problem[0]) return;
       }
     } while (release_warps(threads));
@@ -400,6 +412,7 @@ void machine_launch(void *stream, const struct machine_launch *launch, const voi
     }
   }
   machine.running = false;
+  if (machine.problem[0]) machine.made = 0;
   sigaction(SIGSEGV, &segv_before, NULL);
   sigaction(SIGBUS, &bus_before, NULL);
   sigaltstack(&stack_before, NULL);

@@ -72,8 +72,18 @@ typedef struct {
 static inline float4 make_float4(float x, float y, float z, float w) { return (float4){x, y, z, w}; }
 static inline int min(int a, int b) { return a < b ? a : b; }
 static inline int max(int a, int b) { return a > b ? a : b; }
-float4 load4(const float *from);
-void store4(float *to, float4 values);
+void machine_misaligned(const void *at);
+static inline float4 load4(const float *from) {
+  if ((uintptr_t)from % 16) machine_misaligned(from);
+  return (float4){from[0], from[1], from[2], from[3]};
+}
+static inline void store4(float *to, float4 values) {
+  if ((uintptr_t)to % 16) machine_misaligned(to);
+  to[0] = values.x;
+  to[1] = values.y;
+  to[2] = values.z;
+  to[3] = values.w;
+}
 void copy_async4(float *to, const float *from, bool inside);
 void copy_async16(float *to, const float *from, bool inside);
 void copy_commit(void);

@@ -189,6 +189,11 @@ TEST(simulated_elementwise_kernels_equal_their_definition) {
   struct cuda_tokens tokens = {in, token, prefix, position, out, BATCH, FIRST, PIXELS, CHANNELS};
   check_kernel("tokens", launch_tokens, &tokens, out, BATCH * (FIRST + PIXELS) * CHANNELS, expected, 0);
   machine_release(out);
+  out = machine_allocate(BATCH * CHANNELS); /* the prefix alone: SigLIP's query */
+  for (int i = 0; i < BATCH * CHANNELS; i++) expected[i] = prefix[i % CHANNELS];
+  tokens = (struct cuda_tokens){NULL, NULL, prefix, NULL, out, BATCH, FIRST, 0, CHANNELS};
+  check_kernel("a prefix", launch_tokens, &tokens, out, BATCH * CHANNELS, expected, 0);
+  machine_release(out);
   machine_release(token);
   machine_release(prefix);
   machine_release(position);
