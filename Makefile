@@ -31,9 +31,29 @@ SIMD_SOURCES = $(wildcard kernels/simd/*.c images/simd/*.c)
 LIBRARY_SOURCES = $(wildcard kernels/*.c kernels/reference/*.c weights-tools/*.c models/*.c images/*.c evaluate/*.c bench/*.c)
 TEST_SOURCES = $(wildcard tests/*.c tests/cuda/*.c)
 
+# `make cuda` comes back here with CUDA=1: then a back end for NVIDIA GPUs is part of the library. The CUDA runtime is linked
+# statically and loads the driver itself when a GPU is asked for, so the program also starts where there is none.
+ifdef CUDA
+NVCC ?= $(or $(shell command -v nvcc),/usr/local/cuda/bin/nvcc)
+CUDA_HOME ?= $(patsubst %/bin/nvcc,%,$(realpath $(NVCC)))
+# Code for compute capability 7.0 to 9.0, as far as the toolkit has it, and PTX of the last for those to come.
+CUDA_CAPABILITIES ?= $(filter 70 72 75 80 86 87 88 89 90,$(patsubst compute_%,%,$(shell $(NVCC) --list-gpu-arch)))
+NVCC_FLAGS = -std=c++17 -I. -O3 -Werror all-warnings -Xcompiler -Wall,-Wextra,-fPIC,-fvisibility=hidden,-fno-exceptions \
+             $(foreach c,$(CUDA_CAPABILITIES),-gencode arch=compute_$(c),code=sm_$(c)) \
+             -gencode arch=compute_$(lastword $(CUDA_CAPABILITIES)),code=compute_$(lastword $(CUDA_CAPABILITIES))
+CUDA_OBJECTS = $(patsubst %.cu,$(BUILD)/%.o,$(wildcard kernels/cuda/*.cu))
+LIBRARY_SOURCES += $(wildcard models/cuda/*.c)
+BASE_FLAGS += -DHAVE_CUDA
+LDLIBS += -L$(firstword $(wildcard $(CUDA_HOME)/lib64 $(CUDA_HOME)/targets/x86_64-linux/lib)) -lcudart_static -l:libsupc++.a -ldl -lrt
+$(BUILD)/%.o: %.cu $(wildcard kernels/cuda/*.h) kernels/kernels.h kernels/error.h
+	@mkdir -p $(@D)
+	@echo "nvcc $<"
+	@$(NVCC) $(NVCC_FLAGS) -c -o $@ $<
+endif
+
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 SIMD_OBJECTS = $(foreach isa,$(ISAS),$(patsubst %.c,$(BUILD)/%_$(isa).o,$(SIMD_SOURCES)))
-LIBRARY_OBJECTS = $(call objects,$(LIBRARY_SOURCES)) $(SIMD_OBJECTS)
+LIBRARY_OBJECTS = $(call objects,$(LIBRARY_SOURCES)) $(SIMD_OBJECTS) $(CUDA_OBJECTS)
 # The kernels for GPUs as C for the simulated machine that the tests run them on, and what runs a plan by them.
 SIMULATED_SOURCES = $(filter-out kernels/cuda/device.cu,$(wildcard kernels/cuda/*.cu))
 SIMULATED_OBJECTS = $(patsubst %.cu,$(BUILD)/simulated/%.o,$(SIMULATED_SOURCES)) \
@@ -73,6 +93,11 @@ $(BUILD)/$(2)/simd/%_$(1).o: $(2)/simd/%.c
 endef
 $(foreach isa,$(ISAS),$(foreach folder,kernels images,$(eval $(call simd_rule,$(isa),$(folder)))))
 $(BUILD)/kernels/kernels.o $(BUILD)/images/pixel_kernels.o: ISA_DEFINES = $(foreach isa,$(ISAS),-DHAVE_$(isa)=1)
+
+# The same program and library with CUDA, under build/cuda (needs nvcc 12 or newer; NVCC= where it lies).
+.PHONY: cuda
+cuda:
+	$(MAKE) BUILD=$(BUILD)/cuda CUDA=1 all
 
 # ---- tests --------------------------------------------------------------------------------------------------------
 $(BUILD)/run-tests: $(TEST_OBJECTS) $(LIBRARY_OBJECTS)
@@ -178,6 +203,8 @@ help:
 	@echo "make test       all tests (TESTS=\"word ...\" for some)"
 	@echo "make bench      throughput of the architectures, table and build/bench.json"
 	@echo "make profile    where the time goes (ARCH=resnet50)"
+	@echo "make cuda       the program with --device cuda, under build/cuda (needs the CUDA toolkit, not a GPU)"
+	@echo "make test-cuda  the kernels' and models' tests on a GPU, then under compute-sanitizer"
 	@echo "make lint       clang-format, cppcheck, clang-tidy"
 	@echo "make sanitize   the tests under address and undefined-behaviour sanitizers"
 	@echo "make fuzz       every parser's fuzz target (FUZZ_SECONDS=20 each)"

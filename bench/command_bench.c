@@ -10,11 +10,13 @@
 #include "evaluate/output.h"
 #include "kernels/memory.h"
 #include "models/architecture.h"
+#include "models/placement.h"
 
 enum { MOST_LIST = 16, LEAST_RUNS = 3, MOST_RUNS = 100000 };
 
 struct run {
-  const char *archs, *weights, *out, *images;
+  const char *archs, *weights, *out, *images, *device;
+  struct gpu_facts gpu; /* the device, or without a name the CPU */
   int batches[MOST_LIST], threads[MOST_LIST];
   size_t batch_count, thread_count;
   double peaks[MOST_LIST], bandwidths[MOST_LIST]; /* for each number of threads */
@@ -48,6 +50,7 @@ static int read_options(const struct arguments *arguments, struct run *run, erro
                       .weights = option_text(arguments, "--weights"),
                       .out = option_text(arguments, "--out"),
                       .images = option_text(arguments, "--images"),
+                      .device = option_given(arguments, "--device") ? option_text(arguments, "--device") : "cpu",
                       .batches = {1, 16},
                       .batch_count = 2,
                       .seconds = 2};
@@ -58,7 +61,13 @@ static int read_options(const struct arguments *arguments, struct run *run, erro
   int status = read_list(arguments, "--batch", 1024, run->batches, &run->batch_count, e);
   if (status == OK) status = read_list(arguments, "--threads", 1024, run->threads, &run->thread_count, e);
   if (status == OK) status = option_real(arguments, "--seconds", 0.01, 3600, &run->seconds, e);
+  if (status == OK) status = placement_describe(run->device, &run->gpu, e);
   if (status != OK) return status;
+  if (run->gpu.name[0] && (run->gemm || run->images)) return usage_error(e, "--device: is for models");
+  if (run->gpu.name[0]) { /* one thread feeds it */
+    run->thread_count = 1;
+    run->threads[0] = 1;
+  }
   if (run->images) run->thread_count = 0; /* nothing to hold against the peak of multiply-adds */
   if (!run->archs && !run->weights) run->archs = default_archs;
   for (const char *list = run->archs; list && *list;) {
@@ -73,7 +82,10 @@ static int read_options(const struct arguments *arguments, struct run *run, erro
 static void write_machine(const struct run *run) {
   char name[256];
   machine_name(name, sizeof name);
-  if (!run->json) {
+  if (!run->json && run->gpu.name[0]) {
+    printf("%s, %.0f MB: FMA peak %.1f GFLOP/s, memory %.1f GB/s (as the card states them)\n", run->gpu.name,
+           (double)run->gpu.memory * 1e-6, run->peaks[0], run->bandwidths[0]);
+  } else if (!run->json) {
     printf("%s, %d cores usable, %s kernels\n", name, usable_cores(), run->kernels->isa);
     for (size_t i = 0; i < run->thread_count; i++) {
       printf("%d thread%s: FMA peak %.1f GFLOP/s, copy bandwidth %.1f GB/s (measured now)\n", run->threads[i],
@@ -85,6 +97,7 @@ static void write_machine(const struct run *run) {
   json_key(run->w, "cpu"), json_string(run->w, name);
   json_key(run->w, "cores"), json_integer(run->w, usable_cores());
   json_key(run->w, "isa"), json_string(run->w, run->kernels->isa);
+  if (run->gpu.name[0]) json_key(run->w, "gpu"), json_string(run->w, run->gpu.name);
   json_key(run->w, "version"), json_string(run->w, BACKBONES_VERSION);
   json_end_object(run->w);
   if (!run->thread_count) return;
@@ -103,14 +116,14 @@ static void write_machine(const struct run *run) {
 }
 
 static void write_row(const struct run *run, const struct subject *subject, size_t thread_index, int batch, size_t runs,
-                      struct spread time) {
+                      struct spread time, size_t gpu_bytes) {
   const struct model_info *info = &subject->info;
   double images = batch / time.median, gflops = info->gflops * images, share = gflops / run->peaks[thread_index];
   int threads = run->threads[thread_index];
-  double rss = resident_mb();
+  double memory = gpu_bytes ? (double)gpu_bytes * 1e-6 : resident_mb();
   if (!run->json) {
     printf("%-18s %5d %7d %9.2f %8.2f..%-8.2f %9.1f %8.1f %6.1f %% %7.0f\n", info->arch, batch, threads,
-           time.median * 1e3, time.low * 1e3, time.high * 1e3, images, gflops, 100 * share, rss);
+           time.median * 1e3, time.low * 1e3, time.high * 1e3, images, gflops, 100 * share, memory);
     fflush(stdout);
   }
   if (!run->w) return;
@@ -118,7 +131,7 @@ static void write_row(const struct run *run, const struct subject *subject, size
   json_begin_object(w);
   json_key(w, "arch"), json_string(w, info->arch);
   json_key(w, "dtype"), json_string(w, "f32");
-  json_key(w, "isa"), json_string(w, run->kernels->isa);
+  json_key(w, "isa"), json_string(w, model_isa(subject->model));
   json_key(w, "batch"), json_integer(w, batch);
   json_key(w, "threads"), json_integer(w, threads);
   json_key(w, "runs"), json_integer(w, (int64_t)runs);
@@ -128,7 +141,7 @@ static void write_row(const struct run *run, const struct subject *subject, size
   json_key(w, "images_per_s"), json_number(w, images);
   json_key(w, "gflops"), json_number(w, gflops);
   json_key(w, "peak_share"), json_number(w, share);
-  json_key(w, "rss_mb"), json_number(w, rss);
+  json_key(w, gpu_bytes ? "gpu_mb" : "rss_mb"), json_number(w, memory);
   json_key(w, "load_ms"), json_number(w, subject->load_seconds * 1e3);
   json_end_object(w);
 }
@@ -147,7 +160,9 @@ static int time_trial(const struct run *run, const struct subject *subject, stru
     status = grow((void **)&times, &capacity, n, sizeof *times, e);
     if (status == OK) times[n++] = trial_run(&trial, NULL);
   }
-  if (status == OK) write_row(run, subject, thread_index, batch, n, spread_of(times, n));
+  if (status == OK) status = session_check(trial.session, e);
+  size_t gpu_bytes = run->gpu.name[0] ? session_bytes(trial.session) + model_gpu_bytes(subject->model) : 0;
+  if (status == OK) write_row(run, subject, thread_index, batch, n, spread_of(times, n), gpu_bytes);
   free(times);
   trial_end(&trial);
   return status;
@@ -155,7 +170,7 @@ static int time_trial(const struct run *run, const struct subject *subject, stru
 
 static int bench_subject(const struct run *run, const char *arch, error *e) {
   struct subject subject;
-  int status = subject_load(&subject, arch, run->weights, e);
+  int status = subject_load(&subject, arch, run->weights, run->device, e);
   for (size_t t = 0; status == OK && t < run->thread_count; t++) {
     struct threads *pool = threads_start(run->threads[t], e);
     if (!pool) status = FAILED;
@@ -171,7 +186,7 @@ static int bench_subject(const struct run *run, const char *arch, error *e) {
 static int bench_models(const struct run *run, error *e) {
   if (!run->json) {
     printf("\n%-18s %5s %7s %9s %18s %9s %8s %8s %7s\n", "arch", "batch", "threads", "ms", "ms, span", "images/s",
-           "GFLOP/s", "of peak", "RSS MB");
+           "GFLOP/s", "of peak", run->gpu.name[0] ? "GPU MB" : "RSS MB");
   }
   if (run->w) json_key(run->w, "rows"), json_begin_array(run->w);
   int status = OK;
@@ -194,6 +209,11 @@ static int bench_images(const struct run *run, error *e) {
 }
 
 static int measure_machine(struct run *run, error *e) {
+  if (run->gpu.name[0]) {
+    run->peaks[0] = run->gpu.peak_gflops;
+    run->bandwidths[0] = run->gpu.bandwidth_gbs;
+    return OK;
+  }
   for (size_t i = 0; i < run->thread_count; i++) {
     struct threads *pool = threads_start(run->threads[i], e);
     if (!pool) return FAILED;
@@ -252,6 +272,7 @@ static const struct option options[] = {
     {"--weights", 'w', "WEIGHTS", "a checkpoint instead"},
     {"--batch", 'b', "N,...", "batch sizes (default 1,16)"},
     {"--threads", 't', "N,...", "numbers of threads (default 1 and all)"},
+    {"--device", 0, "DEVICE", "cpu (default), cuda, cuda:tf32, cuda:bf16 or auto: an NVIDIA GPU instead"},
     {"--seconds", 's', "S", "time for each row (default 2)"},
     {"--gemm", 0, NULL, "matrix products of ResNet-50's and ViT-B's layers instead of models"},
     {"--images", 0, "DATA",

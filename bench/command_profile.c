@@ -7,6 +7,7 @@
 #include "bench/subject.h"
 #include "evaluate/output.h"
 #include "kernels/memory.h"
+#include "models/placement.h"
 #include "models/plan.h"
 #include "weights-tools/json.h"
 
@@ -17,7 +18,8 @@ struct row {
 };
 
 struct run {
-  const char *arch, *weights, *trace;
+  const char *arch, *weights, *trace, *device;
+  struct gpu_facts gpu; /* the device, or without a name the CPU */
   int batch, threads;
   double seconds;
   bool json;
@@ -32,13 +34,15 @@ static int read_options(const struct arguments *arguments, struct run *run, erro
   *run = (struct run){.arch = option_text(arguments, "--arch"),
                       .weights = option_text(arguments, "--weights"),
                       .trace = option_text(arguments, "--trace"),
+                      .device = option_given(arguments, "--device") ? option_text(arguments, "--device") : "cpu",
                       .seconds = 2};
   long long batch = 1, threads = usable_cores();
   int status = option_integer(arguments, "--batch", 1, 1024, &batch, e);
   if (status == OK) status = option_integer(arguments, "--threads", 1, 1024, &threads, e);
   if (status == OK) status = option_real(arguments, "--seconds", 0.01, 3600, &run->seconds, e);
+  if (status == OK) status = placement_describe(run->device, &run->gpu, e);
   run->batch = (int)batch;
-  run->threads = (int)threads;
+  run->threads = run->gpu.name[0] ? 1 : (int)threads;
   run->json = option_given(arguments, "--json");
   if (status == OK && !run->arch && !run->weights)
     status = usage_error(e, "--arch NAME or --weights WEIGHTS is needed");
@@ -98,7 +102,7 @@ static int measure(struct run *run, error *e) {
   struct trial trial = {0};
   double *seconds = NULL;
   struct threads *pool = threads_start(run->threads, e);
-  int status = pool ? subject_load(&subject, run->arch, run->weights, e) : FAILED;
+  int status = pool ? subject_load(&subject, run->arch, run->weights, run->device, e) : FAILED;
   if (status == OK) status = trial_start(&trial, &subject, pool, run->batch, e);
   if (status == OK) {
     const struct plan *plan = model_plan(subject.model);
@@ -109,9 +113,8 @@ static int measure(struct run *run, error *e) {
     status = run->rows && run->kinds && seconds ? OK : FAILED;
   }
   if (status == OK) {
-    const struct plan *plan = model_plan(subject.model);
-    run->peak = measure_peak(kernels_select(NULL), pool);
-    run->bandwidth = measure_bandwidth(pool);
+    run->peak = run->gpu.name[0] ? run->gpu.peak_gflops : measure_peak(kernels_select(NULL), pool);
+    run->bandwidth = run->gpu.name[0] ? run->gpu.bandwidth_gbs : measure_bandwidth(pool);
     trial_run(&trial, NULL);
     double begin = now();
     while (run->runs < 3 || now() - begin < run->seconds) {
@@ -119,6 +122,10 @@ static int measure(struct run *run, error *e) {
       run->runs++;
     }
     run->total /= (double)run->runs;
+    status = session_check(trial.session, e);
+  }
+  if (status == OK) {
+    const struct plan *plan = model_plan(subject.model);
     size_t kept = 0;
     for (size_t i = 0; i < run->count; i++) {
       struct op_info op = plan_op_info(plan, (int)i);
@@ -144,7 +151,11 @@ static void print_row(const struct run *run, const char *left, int width, const 
 static void print_table(const struct run *run) {
   printf("batch %d, %d thread%s, %zu runs: %.2f ms a batch, %.1f images/s\n", run->batch, run->threads,
          run->threads == 1 ? "" : "s", run->runs, run->total * 1e3, run->batch / run->total);
-  printf("FMA peak %.1f GFLOP/s, copy bandwidth %.1f GB/s (measured now)\n\n", run->peak, run->bandwidth);
+  if (run->gpu.name[0])
+    printf("%s: FMA peak %.1f GFLOP/s, memory %.1f GB/s (as the card states them)\n\n", run->gpu.name, run->peak,
+           run->bandwidth);
+  else
+    printf("FMA peak %.1f GFLOP/s, copy bandwidth %.1f GB/s (measured now)\n\n", run->peak, run->bandwidth);
   printf("%-26s %9s %8s %8s %9s %8s  %s\n", "operation", "ms", "share", "GFLOP/s", "MB", "roofline", "kind");
   for (size_t i = 0; i < run->count; i++) {
     print_row(run, run->rows[i].name, 26, &run->rows[i]);
@@ -247,6 +258,7 @@ static const struct option options[] = {
     {"--weights", 'w', "WEIGHTS", "a checkpoint instead"},
     {"--batch", 'b', "N", "batch size (default 1)"},
     {"--threads", 't', "N", "threads (default: all)"},
+    {"--device", 0, "DEVICE", "cpu (default), cuda, cuda:tf32, cuda:bf16 or auto: an NVIDIA GPU instead"},
     {"--seconds", 's', "S", "time to measure (default 2)"},
     {"--trace", 0, "FILE", "write a trace for chrome://tracing or Perfetto"},
     {"--json", 0, NULL, "print one JSON object"},

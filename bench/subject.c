@@ -6,16 +6,17 @@
 #include "bench/machine.h"
 #include "kernels/memory.h"
 
-int subject_load(struct subject *subject, const char *arch, const char *weights, error *e) {
+int subject_load(struct subject *subject, const char *arch, const char *weights, const char *device, error *e) {
   *subject = (struct subject){0};
   double begin = now();
   int status;
   if (weights) {
-    struct engine_request request = {.path = weights, .arch = arch};
+    struct engine_request request = {.path = weights, .arch = arch, .device = device};
     status = engine_load(&subject->engine, &request, e);
     subject->model = subject->engine.model;
   } else {
     status = model_seeded(&subject->model, arch, 1, NULL, e);
+    if (status == OK) status = model_place(subject->model, device, e);
   }
   subject->load_seconds = now() - begin;
   if (status == OK) subject->info = model_info(subject->model);

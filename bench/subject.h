@@ -11,8 +11,8 @@ struct subject {
   double load_seconds;
 };
 
-/* arch is used when weights is NULL. */
-int subject_load(struct subject *subject, const char *arch, const char *weights, error *e);
+/* arch is used when weights is NULL; device: as model_place(). */
+int subject_load(struct subject *subject, const char *arch, const char *weights, const char *device, error *e);
 void subject_free(struct subject *subject);
 
 /* A session with input and output buffers. */
@@ -24,7 +24,8 @@ struct trial {
 };
 int trial_start(struct trial *trial, const struct subject *subject, struct threads *pool, int batch, error *e);
 void trial_end(struct trial *trial);
-/* One run of the batch; seconds as in session_run(). Returns the time it took. */
+/* One run of the batch; seconds as in session_run(). Returns the time it took; session_check() says whether it was one.
+ */
 double trial_run(struct trial *trial, double *seconds);
 
 /* The next name of a comma-separated list, copied to name[size]; false at the end. USAGE-style errors are the caller's.

@@ -132,6 +132,7 @@ static int run(backbones *b, const struct backbones_image *images, size_t n, flo
     if (status != OK) return status;
     session_run(b->session, b->input, (int)batch, features ? features + first * (size_t)b->engine.info.features : NULL,
                 logits ? logits + first * (size_t)b->engine.info.classes : NULL, NULL);
+    if (session_check(b->session, e) != OK) return FAILED;
   }
   return OK;
 }

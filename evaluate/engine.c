@@ -6,11 +6,13 @@
 #include <time.h>
 
 #include "kernels/memory.h"
+#include "models/placement.h"
 #include "weights-tools/keys.h"
 
 int engine_read_options(const struct arguments *arguments, struct engine_request *request, error *e) {
-  *request =
-      (struct engine_request){.arch = option_text(arguments, "--arch"), .part = option_text(arguments, "--state-dict")};
+  *request = (struct engine_request){.arch = option_text(arguments, "--arch"),
+                                     .part = option_text(arguments, "--state-dict"),
+                                     .device = option_text(arguments, "--device")};
   long long threads = 0;
   int status = option_required(arguments, "--weights", &request->path, e);
   if (status == OK) status = option_integer(arguments, "--threads", 1, 1024, &threads, e);
@@ -98,12 +100,16 @@ int engine_recipe(const struct engine_request *request, struct recipe *recipe, e
 int engine_load(struct engine *engine, const struct engine_request *request, error *e) {
   *engine = (struct engine){.threads = request->threads ? request->threads : usable_cores()};
   double begin = now();
-  int status = is_seeded(request->path) ? load_seeded(engine, request, e) : load_file(engine, request, e);
+  const char *device = request->device ? request->device : "cpu";
+  struct gpu_facts gpu; /* asked for first: what is wrong with it is known at once */
+  int status = placement_describe(device, &gpu, e);
+  if (status == OK) status = is_seeded(request->path) ? load_seeded(engine, request, e) : load_file(engine, request, e);
   if (status == OK && request->features) {
     status = model_choose_features(engine->model, request->features, e);
     if (status != OK) fail_within(e, "%s", request->path);
     engine->info = model_info(engine->model);
   }
+  if (status == OK) status = model_place(engine->model, device, e);
   if (status == OK && !(engine->path = copy_string(request->path, e))) status = FAILED;
   engine->load_seconds = now() - begin;
   if (status != OK) engine_free(engine);

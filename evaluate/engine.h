@@ -20,6 +20,7 @@ struct engine {
 
 struct engine_request {
   const char *path, *arch;       /* arch: NULL or "" when not given */
+  const char *device;            /* model_place(); NULL: the CPU */
   const char *part;              /* of a file that holds several state dicts; NULL: the best known */
   const char *features;          /* model_choose_features(); NULL: pooled */
   int threads;                   /* 0: usable_cores() */
@@ -36,10 +37,17 @@ struct engine_request {
   }
 #define ENGINE_THREADS \
   { "--threads", 't', "N", "threads (default: every core this process may use)" }
+#define ENGINE_DEVICE                                                                      \
+  {                                                                                        \
+    "--device", 0, "DEVICE",                                                               \
+        "cpu (default); cuda: an NVIDIA GPU; auto: a GPU where one works, else the CPU;\n" \
+        "cuda:tf32, cuda:bf16: on tensor cores, which round factors to 10 and 7 bits of\n" \
+        "fraction (features off by about 1e-3 and 1e-2 of themselves)"                     \
+  }
 #define ENGINE_OPTIONS                                                                                    \
   ENGINE_WEIGHTS, {"--arch", 0, "NAME", "the architecture, when the checkpoint does not tell"},           \
       {"--state-dict", 0, "NAME", "which of several networks in one .pth file: teacher, model_ema, ..."}, \
-      ENGINE_THREADS, RECIPE_OPTIONS
+      ENGINE_THREADS, ENGINE_DEVICE, RECIPE_OPTIONS
 int engine_read_options(const struct arguments *arguments, struct engine_request *request, error *e);
 
 /* The recipe that engine_load() would give, without the weights. */

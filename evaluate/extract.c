@@ -32,6 +32,7 @@ struct pipeline {
   size_t chunks, ring;          /* chunk i waits in slot i % ring for its turn */
   struct chunk *slots;
   pthread_mutex_t lock;
+  pthread_mutex_t gpu; /* its session's turn */
   pthread_cond_t delivered;
   size_t next_chunk, next_delivery;
   bool delivering, stopped;
@@ -45,6 +46,7 @@ struct worker {
   bool started;
   struct threads *pool;
   struct session *session;
+  bool owner;     /* of the session */
   float *input;   /* [batch, height, width, 3] */
   float *rows;    /* [samples of a chunk, columns]: of those that could be read */
   size_t waiting; /* inputs that the network has not seen, */
@@ -112,7 +114,18 @@ static float *input_of(const struct worker *w, size_t i) {
 /* Take what waits through the network. */
 static void flush(struct worker *w) {
   const struct extraction *x = w->pipeline->x;
+  struct pipeline *p = w->pipeline;
+  bool shared = model_on_gpu(x->engine->model);
+  error e = {""};
+  if (shared) pthread_mutex_lock(&p->gpu);
   session_run(w->session, w->input, (int)w->waiting, x->logits ? NULL : w->next, x->logits ? w->next : NULL, NULL);
+  int status = session_check(w->session, &e);
+  if (shared) pthread_mutex_unlock(&p->gpu);
+  if (status != OK) {
+    pthread_mutex_lock(&p->lock);
+    stop(p, &e);
+    pthread_mutex_unlock(&p->lock);
+  }
   w->next += w->waiting * w->pipeline->width;
   w->waiting = 0;
 }
@@ -197,13 +210,18 @@ static int prepare_slot(const struct pipeline *p, struct chunk *slot, error *e) 
   return slot->results && slot->rows && slot->hashes && slot->reasons ? OK : FAILED;
 }
 
-static int prepare_worker(struct pipeline *p, struct worker *w, error *e) {
+/* A GPU has one session, the first worker's, which all use in turn; on the CPU each has its own. */
+static int prepare_worker(struct pipeline *p, struct worker *workers, struct worker *w, error *e) {
   const struct recipe *recipe = &p->x->engine->info.recipe;
   size_t batch = (size_t)p->x->batch, picture = (size_t)recipe->height * (size_t)recipe->width * 3;
   w->pipeline = p;
   w->pool = threads_start(1, e);
   if (!w->pool) return FAILED;
-  if (session_start(&w->session, p->x->engine->model, w->pool, p->x->batch, e) != OK) return FAILED;
+  w->owner = w == workers || !model_on_gpu(p->x->engine->model);
+  if (!w->owner)
+    w->session = workers->session;
+  else if (session_start(&w->session, p->x->engine->model, w->pool, p->x->batch, e) != OK)
+    return FAILED;
   w->input = allocate_aligned(batch * picture, sizeof *w->input, e);
   w->rows = allocate_aligned(p->samples, p->columns * sizeof *w->rows, e);
   return w->input && w->rows ? OK : FAILED;
@@ -214,7 +232,7 @@ static int run_workers(struct pipeline *p, struct worker *workers, int n, error 
     if (prepare_slot(p, &p->slots[i], e) != OK) return FAILED;
   }
   for (int i = 0; i < n; i++) {
-    if (prepare_worker(p, &workers[i], e) != OK) return FAILED;
+    if (prepare_worker(p, workers, &workers[i], e) != OK) return FAILED;
   }
   for (int i = 1; i < n; i++) {
     workers[i].started = pthread_create(&workers[i].thread, NULL, work, &workers[i]) == 0;
@@ -245,15 +263,17 @@ int extract(const struct extraction *x, error *e) {
   int status = FAILED;
   if (p.slots && workers) {
     pthread_mutex_init(&p.lock, NULL);
+    pthread_mutex_init(&p.gpu, NULL);
     pthread_cond_init(&p.delivered, NULL);
     progress_start(&p.progress, x->count, "images", x->progress);
     status = run_workers(&p, workers, n, e);
     progress_end(&p.progress);
     pthread_cond_destroy(&p.delivered);
     pthread_mutex_destroy(&p.lock);
+    pthread_mutex_destroy(&p.gpu);
   }
   for (int i = 0; workers && i < n; i++) {
-    session_end(workers[i].session);
+    if (workers[i].owner) session_end(workers[i].session);
     threads_stop(workers[i].pool);
     release_aligned(workers[i].input);
     release_aligned(workers[i].rows);

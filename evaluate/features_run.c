@@ -78,7 +78,7 @@ static void write_identity(struct json_writer *w, const struct run *run) {
   json_key(w, "arch"), json_string(w, info->arch);
   json_key(w, "weights"), json_string(w, run->engine->path);
   json_key(w, "weights_sha256"), json_string(w, run->engine->sha256);
-  json_key(w, "isa"), json_string(w, kernels_select(NULL)->isa);
+  json_key(w, "isa"), json_string(w, model_isa(run->engine->model));
   json_key(w, "features"), json_string(w, run->request->kind);
   json_key(w, "recipe"), recipe_write(w, &info->recipe);
   json_key(w, "decode"), decode_options_write(w, &run->request->decode);

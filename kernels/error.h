@@ -4,6 +4,10 @@
 
 #include "backbones.h"
 
+#ifdef __cplusplus /* kernels/cuda/device.cu */
+extern "C" {
+#endif
+
 typedef struct backbones_error error;
 
 enum status { OK = BACKBONES_OK, FAILED = BACKBONES_FAILED, USAGE = BACKBONES_USAGE };
@@ -16,5 +20,9 @@ int usage_error(error *e, const char *format, ...) __attribute__((format(printf,
 int fail_within(error *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The message for a failed allocation. */
 int out_of_memory(error *e, size_t bytes);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "models/architecture.h"
 #include "models/model_internal.h"
+#include "models/placement.h"
 
 static void add_unused(char *list, size_t size, size_t *count, const char *name) {
   size_t used = strlen(list);
@@ -140,6 +141,7 @@ int model_seeded(struct model **result, const char *arch, uint64_t seed, const s
 
 void model_free(struct model *model) {
   if (!model) return;
+  if (model->cuda) placement_cuda->model_end(model->cuda);
   plan_free(model->plan);
   free(model);
 }

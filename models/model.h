@@ -44,6 +44,17 @@ int model_seeded(struct model **model, const char *arch, uint64_t seed, const st
 /* What session_run() gives as features instead of "pooled": "tokens", "class", "mean", "projected", "block:3",
  * "block:3:tokens" ...; FAILED lists what the model has. Before a session starts. */
 int model_choose_features(struct model *model, const char *name, error *e);
+/* Where the sessions run that start from now on. "cpu"; "cuda": the first NVIDIA GPU, "cuda:tf32" and "cuda:bf16" with
+ * the factors of its products rounded for tensor cores (by up to 2^-11 and 2^-9 of themselves); "auto": a GPU where
+ * there is one that works, else the CPU. Once, before a session starts. FAILED says why there is no GPU; USAGE names
+ * the devices. */
+int model_place(struct model *model, const char *device, error *e);
+/* Whether model_place() found a GPU: sessions are dear then, and threads should share one. */
+bool model_on_gpu(const struct model *model);
+/* Bytes of its weights on the GPU. */
+size_t model_gpu_bytes(const struct model *model);
+/* What computes: the instruction set's name, "cuda", "cuda:tf32" or "cuda:bf16". */
+const char *model_isa(const struct model *model);
 void model_free(struct model *model);
 struct model_info model_info(const struct model *model);
 
@@ -59,6 +70,8 @@ void session_end(struct session *session);
  */
 void session_run(struct session *session, const float *input, int batch, float *features, float *logits,
                  double *seconds);
+/* FAILED with the reason when a run failed, whose results are then no results: a GPU can fail, the CPU never does. */
+int session_check(const struct session *session, error *e);
 /* Bytes of activations and scratch that the session holds. */
 size_t session_bytes(const struct session *session);
 

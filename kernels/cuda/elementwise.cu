@@ -19,7 +19,7 @@ static int blocks_for(size_t elements) {
   return blocks < MOST_BLOCKS ? (int)blocks : MOST_BLOCKS;
 }
 
-KERNEL(gate, struct cuda_gate, p, THREADS, 8) {
+KERNEL(gate, struct cuda_gate, p, THREADS, 4) {
   size_t channels = (size_t)p.channels;
   for (size_t i = first_element(); i < p.rows * channels; i += element_step()) {
     size_t row = i / channels, c = i % channels;
@@ -31,7 +31,7 @@ void cuda_gate(cuda_stream *stream, const struct cuda_gate *p) {
   LAUNCH(stream, gate, blocks_for(p->rows * (size_t)p->channels), 1, 1, THREADS, p);
 }
 
-KERNEL(tokens, struct cuda_tokens, p, THREADS, 8) {
+KERNEL(tokens, struct cuda_tokens, p, THREADS, 4) {
   size_t channels = (size_t)p.channels, first = (size_t)p.first, pixels = (size_t)p.pixels;
   size_t image_floats = (first + pixels) * channels;
   for (size_t i = first_element(); i < (size_t)p.batch * image_floats; i += element_step()) {
@@ -51,7 +51,7 @@ void cuda_tokens(cuda_stream *stream, const struct cuda_tokens *p) {
   LAUNCH(stream, tokens, blocks_for(elements), 1, 1, THREADS, p);
 }
 
-KERNEL(copy_rows, struct cuda_copy, p, THREADS, 8) {
+KERNEL(copy_rows, struct cuda_copy, p, THREADS, 4) {
   size_t floats = (size_t)p.floats;
   for (size_t i = first_element(); i < p.rows * floats; i += element_step()) {
     p.out[i / floats * p.out_stride + i % floats] = p.in[i / floats * p.in_stride + i % floats];
@@ -62,7 +62,7 @@ void cuda_copy_rows(cuda_stream *stream, const struct cuda_copy *p) {
   LAUNCH(stream, copy_rows, blocks_for(p->rows * (size_t)p->floats), 1, 1, THREADS, p);
 }
 
-KERNEL(pad_shortcut, struct cuda_shortcut, p, THREADS, 8) {
+KERNEL(pad_shortcut, struct cuda_shortcut, p, THREADS, 4) {
   size_t channels = (size_t)p.out_channels, width = (size_t)p.out_width, height = (size_t)p.out_height;
   int before = (p.out_channels - p.channels) / 2;
   for (size_t i = first_element(); i < (size_t)p.batch * height * width * channels; i += element_step()) {
@@ -115,7 +115,7 @@ void cuda_average_pool(cuda_stream *stream, const struct cuda_pool *p) {
 }
 
 /* A channel's pixels are one sum, four partial ones at a time so that loads overlap. */
-KERNEL(mean, struct cuda_mean, p, THREADS, 8) {
+KERNEL(mean, struct cuda_mean, p, THREADS, 4) {
   size_t channels = (size_t)p.channels;
   for (size_t i = first_element(); i < (size_t)p.batch * channels; i += element_step()) {
     const float *in = p.in + (i / channels * (size_t)p.pixels + (size_t)p.first) * channels + i % channels;

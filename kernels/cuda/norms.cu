@@ -63,7 +63,7 @@ struct partial_sums {
 };
 
 /* norms[image, channel] = the 2-norm over the pixels: eight partial sums, added in order. */
-KERNEL(channel_norms, struct cuda_response_norm, p, THREADS, 8) {
+KERNEL(channel_norms, struct cuda_response_norm, p, THREADS, 4) {
   SHARED(struct partial_sums, s);
   int lane = (int)threadIdx.x % WARP, first = (int)threadIdx.x / WARP, channel = (int)blockIdx.x * WARP + lane;
   size_t channels = (size_t)p.channels, image = (size_t)blockIdx.y;
@@ -84,7 +84,7 @@ KERNEL(channel_norms, struct cuda_response_norm, p, THREADS, 8) {
 }
 
 /* norms become factors: 1 + gamma * norm / (the mean of all norms + 1e-6). */
-KERNEL(factors, struct cuda_response_norm, p, THREADS, 8) {
+KERNEL(factors, struct cuda_response_norm, p, THREADS, 4) {
   SHARED(struct partial_sums, s);
   float *norms = p.norms + (size_t)blockIdx.x * (size_t)p.channels, sum = 0;
   for (int c = (int)threadIdx.x; c < p.channels; c += THREADS) sum += norms[c];
@@ -96,7 +96,7 @@ KERNEL(factors, struct cuda_response_norm, p, THREADS, 8) {
   for (int c = (int)threadIdx.x; c < p.channels; c += THREADS) norms[c] = 1 + norms[c] * inverse * p.gamma[c];
 }
 
-KERNEL(respond, struct cuda_response_norm, p, THREADS, 8) {
+KERNEL(respond, struct cuda_response_norm, p, THREADS, 4) {
   size_t channels = (size_t)p.channels, image_floats = (size_t)p.pixels * channels;
   size_t step = (size_t)gridDim.x * THREADS;
   for (size_t i = (size_t)blockIdx.x * THREADS + (size_t)threadIdx.x; i < (size_t)p.batch * image_floats; i += step) {

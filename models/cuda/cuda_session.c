@@ -1,5 +1,6 @@
 /* A session on the GPU: one arena by the plan's memory planner, two pictures' places so that the next piece of a batch
  * arrives while this one is computed, and the plan as a graph for pieces of full size. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -212,3 +213,24 @@ int cuda_session_run(struct cuda_session *s, const float *input, int batch, floa
 }
 
 size_t cuda_session_bytes(const struct cuda_session *s) { return s->bytes; }
+
+static int describe(struct gpu_facts *facts, error *e) {
+  struct cuda_device_info info;
+  if (device_open(e) != OK || device_info(&info, e) != OK) return FAILED;
+  snprintf(facts->name, sizeof facts->name, "%s", info.name);
+  facts->peak_gflops = info.peak_gflops;
+  facts->bandwidth_gbs = info.bandwidth_gbs;
+  facts->memory = info.memory;
+  return OK;
+}
+
+const struct cuda_calls cuda_calls = {
+    .model_start = cuda_model_start,
+    .model_end = cuda_model_end,
+    .session_start = cuda_session_start,
+    .session_end = cuda_session_end,
+    .session_run = cuda_session_run,
+    .session_bytes = cuda_session_bytes,
+    .model_bytes = cuda_model_bytes,
+    .describe = describe,
+};

@@ -45,7 +45,6 @@ static struct {
   char problem[256];
   enum machine_order order;
   uint32_t pattern;
-  long launches;
   char *stacks, *shared_end;
   struct fibre fibres[MOST_THREADS];
   ucontext_t scheduler;
@@ -119,7 +118,7 @@ void machine_reset(enum machine_order order, uint32_t pattern) {
 }
 
 const char *machine_problem(void) { return machine.problem; }
-long machine_launches(void) { return machine.launches; }
+void machine_break(const char *reason) { snprintf(machine.problem, sizeof machine.problem, "%s", reason); }
 
 __attribute__((format(printf, 1, 2))) static void report(const char *format, ...) {
   if (machine.problem[0]) return;
@@ -380,7 +379,6 @@ static bool prepare(void) {
 void machine_launch(void *stream, const struct machine_launch *launch, const void *arguments, size_t size) {
   static char signal_stack[64 << 10];
   if (machine.problem[0] || machine_record(stream, launch, arguments, size)) return;
-  machine.launches++;
   machine.launch = launch;
   machine.arguments = arguments;
   gridDim = (struct machine_index){launch->grid[0], launch->grid[1], launch->grid[2]};

@@ -178,6 +178,31 @@ TEST(simulated_gpu_without_memory_names_a_batch) {
   model_free(model);
 }
 
+/* A GPU that is lost in the middle: the run fails, and those after it. */
+TEST(simulated_gpu_that_is_lost_fails_the_run) {
+  error e = {""};
+  struct model *model = model_of(&(struct model_case){"resnet20_cifar", 9, false, "pooled"}, &e);
+  REQUIRE(model != NULL);
+  float input[9 * 9 * 3] = {0}, features[64];
+  machine_reset(ORDER_FORWARD, 0);
+  struct cuda_model *cuda = NULL;
+  struct cuda_session *session = NULL;
+  REQUIRE(cuda_model_start(&cuda, model_plan(model), CUDA_FLOAT32, &e) == OK);
+  REQUIRE(cuda_session_start(&session, cuda, 1, &e) == OK);
+  float *outputs[OUTPUT_COUNT] = {[OUTPUT_FEATURES] = features};
+  CHECK(cuda_session_run(session, input, 1, outputs, NULL, &e) == OK);
+  machine_break("the GPU has fallen off the bus");
+  for (int i = 0; i < 2; i++) {
+    e.message[0] = 0;
+    CHECK(cuda_session_run(session, input, 1, outputs, NULL, &e) == FAILED);
+    CHECK_STRING(e.message, "the GPU has fallen off the bus");
+  }
+  cuda_session_end(session);
+  cuda_model_end(cuda);
+  machine_reset(ORDER_FORWARD, 0);
+  model_free(model);
+}
+
 /* Packed weights come back as they were published. */
 TEST(packed_weights_unpack) {
   struct random random = {14};
