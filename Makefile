@@ -48,7 +48,14 @@ LDLIBS += -L$(firstword $(wildcard $(CUDA_HOME)/lib64 $(CUDA_HOME)/targets/x86_6
 $(BUILD)/%.o: %.cu $(wildcard kernels/cuda/*.h) kernels/kernels.h kernels/error.h
 	@mkdir -p $(@D)
 	@echo "nvcc $<"
-	@$(NVCC) $(NVCC_FLAGS) -c -o $@ $<
+	@$(NVCC) $(NVCC_FLAGS) $(if $(filter tests/%,$<),-DTESTS_ON_GPU) -c -o $@ $<
+# The tests of tests/cuda on a real GPU instead of the simulated machine.
+GPU_TEST_OBJECTS = $(patsubst %,$(BUILD)/on-gpu/%.o,kernel_check test_products test_rows test_attention test_cuda_models) \
+                   $(BUILD)/tests/cuda/on_gpu.o $(BUILD)/tests/harness.o
+$(BUILD)/on-gpu/%.o: tests/cuda/%.c
+	@mkdir -p $(@D)
+	@echo "cc   $< (on a GPU)"
+	@$(CC) $(CFLAGS_ALL) -Wno-missing-prototypes -DTESTS_ON_GPU -c -o $@ $<
 endif
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -94,10 +101,26 @@ endef
 $(foreach isa,$(ISAS),$(foreach folder,kernels images,$(eval $(call simd_rule,$(isa),$(folder)))))
 $(BUILD)/kernels/kernels.o $(BUILD)/images/pixel_kernels.o: ISA_DEFINES = $(foreach isa,$(ISAS),-DHAVE_$(isa)=1)
 
-# The same program and library with CUDA, under build/cuda (needs nvcc 12 or newer; NVCC= where it lies).
+# The same program and library with CUDA, under build/cuda (needs nvcc 12 or newer, for
+# which NVCC= says where it lies; the program itself starts and works without a GPU or a driver).
 .PHONY: cuda
 cuda:
 	$(MAKE) BUILD=$(BUILD)/cuda CUDA=1 all
+
+ifdef CUDA
+$(BUILD)/test-cuda: $(GPU_TEST_OBJECTS) $(LIBRARY_OBJECTS)
+	@echo "link $@"
+	@$(CC) -o $@ $^ $(LDLIBS)
+endif
+# The CUDA kernels and models held against the CPU on a GPU, then under compute-sanitizer where the toolkit has it.
+.PHONY: test-cuda
+test-cuda:
+	$(MAKE) BUILD=$(BUILD)/cuda CUDA=1 $(BUILD)/cuda/test-cuda
+	$(BUILD)/cuda/test-cuda $(TESTS)
+	@if command -v compute-sanitizer >/dev/null; then \
+	  compute-sanitizer --tool memcheck --error-exitcode 1 $(BUILD)/cuda/test-cuda test_products test_rows test_attention && \
+	  compute-sanitizer --tool racecheck --error-exitcode 1 $(BUILD)/cuda/test-cuda test_products test_rows test_attention; \
+	else echo "compute-sanitizer: not found, left out"; fi
 
 # ---- tests --------------------------------------------------------------------------------------------------------
 $(BUILD)/run-tests: $(TEST_OBJECTS) $(LIBRARY_OBJECTS)
@@ -161,7 +184,7 @@ fuzz: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/bin/%)
 # clang-format, cppcheck and clang-tidy over everything; each must be silent. What cppcheck takes for uninitialised or NULL is
 # left to clang's analyzer, which follows the values.
 SOURCES = $(wildcard *.c *.h */*.c */*.h kernels/*/*.c kernels/*/*.h images/*/*.c images/*/*.h tests/fuzz/*.c examples/*.c \
-          kernels/cuda/*.cu models/cuda/*.c models/cuda/*.h tests/cuda/*.c tests/cuda/*.h)
+          kernels/cuda/*.cu tests/cuda/*.cu models/cuda/*.c models/cuda/*.h tests/cuda/*.c tests/cuda/*.h)
 .PHONY: lint
 lint:
 	clang-format --dry-run --Werror $(SOURCES)
@@ -210,7 +233,7 @@ help:
 	@echo "make fuzz       every parser's fuzz target (FUZZ_SECONDS=20 each)"
 	@echo "make install    program, library, header, pkg-config file, man page (PREFIX=/usr/local, DESTDIR=)"
 
--include $(LIBRARY_OBJECTS:.o=.d) $(TEST_OBJECTS:.o=.d) $(BUILD)/backbones.d
+-include $(GPU_TEST_OBJECTS:.o=.d) $(LIBRARY_OBJECTS:.o=.d) $(TEST_OBJECTS:.o=.d) $(BUILD)/backbones.d
 
 .PHONY: clean
 clean:

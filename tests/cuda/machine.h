@@ -24,6 +24,10 @@
 
 /* ---- what the tests use ---- */
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum machine_order { ORDER_FORWARD, ORDER_REVERSE, ORDER_SHUFFLED, ORDER_COUNT };
 
 /* Forget the last problem; run what follows in this order, with shared memory full of this 32-bit pattern. */
@@ -40,6 +44,12 @@ void machine_release(float *memory);
 
 /* device_allocate() gives no more than this many bytes at a time. */
 void machine_limit_memory(size_t bytes);
+
+#ifdef __cplusplus
+}
+#endif
+
+#ifndef TESTS_ON_GPU /* `make test-cuda` has these functions for a real GPU: tests/cuda/on_gpu.cu */
 
 /* ---- what kernels are compiled with: kernels/cuda/language.h says what each name means ---- */
 
@@ -108,5 +118,7 @@ void machine_mma_tf32(int line, float d[4], const float a[4], const float b[2]);
 void machine_mma_bfloat16(int line, float d[4], const float a[8], const float b[4]);
 float machine_shuffle_xor(int line, unsigned mask, float value, int lane);
 float machine_shuffle(int line, unsigned mask, float value, int lane);
+
+#endif
 
 #endif

@@ -133,7 +133,7 @@ static void check_attention(struct random *random, const struct attention_case *
   free(expected);
 }
 
-TEST(simulated_attention_equals_the_reference) {
+TEST(cuda_attention_equals_the_reference) {
   struct random random = {10};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check_attention(&random, &cases[i]);
 }

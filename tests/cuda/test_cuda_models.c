@@ -110,7 +110,7 @@ static void check_case(const struct model_case *c) {
   model_free(model);
 }
 
-TEST(simulated_models_equal_the_cpu) {
+TEST(cuda_models_equal_the_cpu) {
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 #ifdef __SANITIZE_ADDRESS__ /* ten times slower: the small ones */
     if (!cases[i].demo) continue;
@@ -120,7 +120,7 @@ TEST(simulated_models_equal_the_cpu) {
 }
 
 /* Batches that go in pieces, by graphs for whole ones, and with timed operations: the same bits. */
-TEST(simulated_batches_in_pieces_are_the_same_bits) {
+TEST(cuda_batches_in_pieces_are_the_same_bits) {
   enum { BATCH = 19, SIDE = 9 };
   error e = {""};
   struct model *model = model_of(&(struct model_case){"resnet20_cifar", SIDE, false, "pooled"}, &e);
@@ -152,6 +152,8 @@ TEST(simulated_batches_in_pieces_are_the_same_bits) {
   free(seconds);
   model_free(model);
 }
+
+#ifndef TESTS_ON_GPU
 
 TEST(simulated_gpu_without_memory_names_a_batch) {
   error e = {""};
@@ -202,6 +204,8 @@ TEST(simulated_gpu_that_is_lost_fails_the_run) {
   machine_reset(ORDER_FORWARD, 0);
   model_free(model);
 }
+
+#endif
 
 /* Packed weights come back as they were published. */
 TEST(packed_weights_unpack) {

@@ -102,7 +102,7 @@ static const struct product_case {
     {"rows", {36, 130, 1, 1, 0, 1, 1}, 70, 1, 1},
 };
 
-TEST(simulated_products_equal_the_reference) {
+TEST(cuda_products_equal_the_reference) {
   static const char *const names[] = {"float32", "TF32", "bfloat16"};
   struct random random = {3};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -116,7 +116,7 @@ TEST(simulated_products_equal_the_reference) {
 }
 
 /* Enough blocks for the large tile. */
-TEST(simulated_large_products_equal_the_reference) {
+TEST(cuda_large_products_equal_the_reference) {
   struct random random = {4};
   struct conv_shape shape = {8, 130, 1, 1, 0, 1, 1};
   check_product(&random, shape, 6300, 1, 1, CUDA_FLOAT32, "large tiles");

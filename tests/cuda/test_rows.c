@@ -49,7 +49,7 @@ static void check_depthwise(struct random *random, int batch, int height, int wi
   free(expected);
 }
 
-TEST(simulated_depthwise_equals_the_reference) {
+TEST(cuda_depthwise_equals_the_reference) {
   struct random random = {5};
   check_depthwise(&random, 2, 9, 11, 40, 7);
   check_depthwise(&random, 1, 3, 2, 5, 7);
@@ -100,7 +100,7 @@ static void check_layer_norm(struct random *random, int batch, int height, int w
   free(expected);
 }
 
-TEST(simulated_layer_norm_equals_the_reference) {
+TEST(cuda_layer_norm_equals_the_reference) {
   struct random random = {6};
   check_layer_norm(&random, 1, 1, 19, 96, 1, false, false);
   check_layer_norm(&random, 2, 3, 2, 33, 1, false, true);
@@ -108,7 +108,7 @@ TEST(simulated_layer_norm_equals_the_reference) {
   check_layer_norm(&random, 2, 4, 6, 12, 2, false, false);
 }
 
-TEST(simulated_global_response_norm_equals_the_reference) {
+TEST(cuda_global_response_norm_equals_the_reference) {
   static const int shapes[][3] = {{2, 9, 40}, {1, 25, 300}, {1, 1, 5}};
   struct random random = {7};
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
@@ -130,7 +130,7 @@ TEST(simulated_global_response_norm_equals_the_reference) {
   }
 }
 
-TEST(simulated_pooling_equals_the_reference) {
+TEST(cuda_pooling_equals_the_reference) {
   struct random random = {8};
   enum { BATCH = 2, HEIGHT = 9, WIDTH = 7, CHANNELS = 37 };
   float *in = machine_random(&random, product(BATCH, HEIGHT, WIDTH, CHANNELS)), *expected = malloc(1 << 16);
@@ -159,7 +159,7 @@ TEST(simulated_pooling_equals_the_reference) {
   free(expected);
 }
 
-TEST(simulated_elementwise_kernels_equal_their_definition) {
+TEST(cuda_elementwise_kernels_equal_their_definition) {
   struct random random = {9};
   enum { ROWS = 6, CHANNELS = 45 };
   float *in = machine_random(&random, 4096), *expected = malloc(4096 * sizeof(float));
