@@ -101,7 +101,7 @@ int engine_load(struct engine *engine, const struct engine_request *request, err
   *engine = (struct engine){.threads = request->threads ? request->threads : usable_cores()};
   double begin = now();
   const char *device = request->device ? request->device : "cpu";
-  struct gpu_facts gpu; /* asked for first: what is wrong with it is known at once */
+  struct gpu_facts gpu = {0}; /* asked for first: what is wrong with it is known at once */
   int status = placement_describe(device, &gpu, e);
   if (status == OK) status = is_seeded(request->path) ? load_seeded(engine, request, e) : load_file(engine, request, e);
   if (status == OK && request->features) {

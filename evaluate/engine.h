@@ -42,7 +42,7 @@ struct engine_request {
     "--device", 0, "DEVICE",                                                               \
         "cpu (default); cuda: an NVIDIA GPU; auto: a GPU where one works, else the CPU;\n" \
         "cuda:tf32, cuda:bf16: on tensor cores, which round factors to 10 and 7 bits of\n" \
-        "fraction (features off by about 1e-3 and 1e-2 of themselves)"                     \
+        "fraction (features off by about 2e-4 and 2e-3 of the largest)"                    \
   }
 #define ENGINE_OPTIONS                                                                                    \
   ENGINE_WEIGHTS, {"--arch", 0, "NAME", "the architecture, when the checkpoint does not tell"},           \

@@ -7,7 +7,8 @@
 
 DEVICE float silu(float x) { return x / (1 + expf(-x)); }
 
-DEVICE float activate(float x, enum activation activation) {
+/* A call, as 64 copies of all of these at the end of a product would cost it registers. */
+DEVICE_CALL float activate(float x, enum activation activation) {
   switch (activation) {
     case ACTIVATION_NONE:
       break;

@@ -7,6 +7,7 @@
  *   LAUNCH(stream, name, x, y, z, threads, &s)   start a grid of x * y * z blocks with the struct s
  *   SHARED(type, s)                              type *s: the block's shared memory, once in a kernel, at its start
  *   DEVICE                                       a function that kernels call; always inlined
+ *   DEVICE_CALL                                  the same, called: large ones that are used many times in a kernel
  *   UNROLL                                       in front of a loop whose count is a constant after inlining
  *   load4, store4                                float4, 16-byte aligned
  *   copy_async4, copy_async16, copy_commit, copy_wait   cp.async (PTX ISA, "Data Movement and Conversion": cp.async):
@@ -33,6 +34,7 @@
   __shared__ __align__(16) unsigned char s##_bytes[sizeof(type)]; \
   type *const s = (type *)s##_bytes
 #define DEVICE static __device__ __forceinline__
+#define DEVICE_CALL static __device__ __noinline__
 #define UNROLL _Pragma("unroll")
 #define FMA(a, b, c) fmaf((a), (b), (c))
 

@@ -7,6 +7,7 @@
  *   tile        threads  a thread's share  shared memory  registers  blocks per multiprocessor (occupancy)
  *   128 x 128     256         8 x 8           40 kB         <= 128         2 (25 % of 2048 threads)
  *    64 x  64     256         4 x 4           21 kB         <=  80         3 (37 %)
+ * (The large tile fills its registers: nvcc 13 spills 0 to 36 bytes a thread, by architecture.)
  *
  * Per four terms a thread of the large tile reads 16 float4 for 256 multiply-adds: a warp's reads take 24 cycles of
  * shared memory and its arithmetic 64 of the multiprocessor, so FMA is the bound. Rows of A are padded to 20 floats and
@@ -56,9 +57,10 @@ DEVICE void multiply(const float *a, const float *b, int b_stride, int ty, int t
   }
 }
 
-/* A block's tile of 16 * rows pixels and 64 * quads columns. width: floats of a copy of A, 4 where group_in allows. */
+/* A block's tile of 16 * rows pixels and 64 * quads columns. width: floats of a copy of A, 4 where group_in allows;
+ * whole: group_out is a multiple of four. */
 DEVICE void product_tile(const struct cuda_product *p, struct tile_row *table, float *a0, float *a1, float *b0,
-                         float *b1, const int rows, const int quads, const int width) {
+                         float *b1, const int rows, const int quads, const int width, const bool whole) {
   const int b_stride = 64 * quads + B_PADDING;
   int ty = (int)threadIdx.x / 16, tx = (int)threadIdx.x % 16, first_column = (int)blockIdx.y * 64 * quads;
   float sums[8][8];
@@ -91,26 +93,23 @@ DEVICE void product_tile(const struct cuda_product *p, struct tile_row *table, f
   for (int i = 0; i < rows; i++) {
     UNROLL
     for (int j = 0; j < quads; j++) {
-      UNROLL
-      for (int c = 0; c < 4; c++) {
-        finish_element(p, table, 16 * rows, ty + 16 * i, first_column + 4 * tx + 64 * j + c, sums[i][4 * j + c]);
-      }
+      finish_quad(p, table, 16 * rows, ty + 16 * i, first_column + 4 * tx + 64 * j, &sums[i][4 * j], whole);
     }
   }
 }
 
 KERNEL(product_128, struct cuda_product, p, PRODUCT_THREADS, 2) {
   SHARED(struct large_tile, s);
-  product_tile(&p, s->rows, s->a[0], s->a[1], s->b[0], s->b[1], 8, 2, 4);
+  product_tile(&p, s->rows, s->a[0], s->a[1], s->b[0], s->b[1], 8, 2, 4, true);
 }
 KERNEL(product_64, struct cuda_product, p, PRODUCT_THREADS, 3) {
   SHARED(struct small_tile, s);
-  product_tile(&p, s->rows, s->a[0], s->a[1], s->b[0], s->b[1], 4, 1, 4);
+  product_tile(&p, s->rows, s->a[0], s->a[1], s->b[0], s->b[1], 4, 1, 4, false);
 }
 /* group_in is no multiple of four: the first layers, whose pixels have three channels. */
 KERNEL(product_64_narrow, struct cuda_product, p, PRODUCT_THREADS, 3) {
   SHARED(struct small_tile, s);
-  product_tile(&p, s->rows, s->a[0], s->a[1], s->b[0], s->b[1], 4, 1, 1);
+  product_tile(&p, s->rows, s->a[0], s->a[1], s->b[0], s->b[1], 4, 1, 1, false);
 }
 
 static int tiles(size_t n, size_t size) { return (int)((n + size - 1) / size); }
@@ -123,7 +122,7 @@ void cuda_product(cuda_stream *stream, const struct cuda_product *p, enum cuda_p
     cuda_tensor_product(stream, p, precision);
   } else if (p->group_in % 4) {
     LAUNCH(stream, product_64_narrow, tiles(rows, 64), tiles(columns, 64), p->groups, PRODUCT_THREADS, p);
-  } else if (columns > 64 && tiles(rows, 128) * tiles(columns, 128) * p->groups >= 100) {
+  } else if (columns > 64 && columns % 4 == 0 && tiles(rows, 128) * tiles(columns, 128) * p->groups >= 100) {
     LAUNCH(stream, product_128, tiles(rows, 128), tiles(columns, 128), p->groups, PRODUCT_THREADS, p);
   } else {
     LAUNCH(stream, product_64, tiles(rows, 64), tiles(columns, 64), p->groups, PRODUCT_THREADS, p);

@@ -102,6 +102,32 @@ DEVICE void finish_element(const struct cuda_product *p, const struct tile_row *
   p->out[at] = activate(sum, p->activation);
 }
 
+/* Four neighbouring columns, from a multiple of four on: as float4 where group_out is a multiple of four too, which
+ * `whole` promises. */
+DEVICE void finish_quad(const struct cuda_product *p, const struct tile_row *table, int rows, int row, int column,
+                        const float sums[4], const bool whole) {
+  if (!whole && p->group_out % 4) {
+    UNROLL
+    for (int c = 0; c < 4; c++) finish_element(p, table, rows, row, column + c, sums[c]);
+    return;
+  }
+  if (!table[row].inside || column >= p->group_out) return;
+  size_t pixel = (size_t)blockIdx.x * (size_t)rows + (size_t)row;
+  size_t channel = (size_t)blockIdx.z * (size_t)p->group_out + (size_t)column;
+  size_t at = pixel * (size_t)p->groups * (size_t)p->group_out + channel;
+  float4 out = make_float4(sums[0], sums[1], sums[2], sums[3]);
+  if (p->bias) {
+    float4 bias = load4(p->bias + channel);
+    out = make_float4(out.x + bias.x, out.y + bias.y, out.z + bias.z, out.w + bias.w);
+  }
+  if (p->residual) {
+    float4 more = load4(p->residual + at);
+    out = make_float4(out.x + more.x, out.y + more.y, out.z + more.z, out.w + more.w);
+  }
+  store4(p->out + at, make_float4(activate(out.x, p->activation), activate(out.y, p->activation),
+                                  activate(out.z, p->activation), activate(out.w, p->activation)));
+}
+
 #ifdef __cplusplus
 extern "C"
 #endif

@@ -54,7 +54,7 @@ static int allocate_memory(struct cuda_session *s, int max_batch, error *e) {
   s->bytes = floats * sizeof(float);
   s->memory = device_allocate(s->bytes);
   if (!s->memory) {
-    struct cuda_device_info info;
+    struct cuda_device_info info = {0};
     if (device_info(&info, e) != OK) return FAILED;
     int fits = largest_batch(s, info.free - info.free / 16);
     if (fits < 1)
@@ -215,7 +215,7 @@ int cuda_session_run(struct cuda_session *s, const float *input, int batch, floa
 size_t cuda_session_bytes(const struct cuda_session *s) { return s->bytes; }
 
 static int describe(struct gpu_facts *facts, error *e) {
-  struct cuda_device_info info;
+  struct cuda_device_info info = {0};
   if (device_open(e) != OK || device_info(&info, e) != OK) return FAILED;
   snprintf(facts->name, sizeof facts->name, "%s", info.name);
   facts->peak_gflops = info.peak_gflops;

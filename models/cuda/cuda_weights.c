@@ -164,7 +164,7 @@ int cuda_model_start(struct cuda_model **result, const struct plan *plan, enum c
     model->bytes = counted.used * sizeof(float);
     if (counted.failed) status = fail(e, "%s", counted.reason.message);
   }
-  struct cuda_device_info info;
+  struct cuda_device_info info = {0};
   if (status == OK) status = device_info(&info, e);
   if (status == OK && !(model->weights = device_allocate(model->bytes)))
     status = fail(e, "the weights need %.0f MB of the GPU's memory, and %.0f MB are free", (double)model->bytes * 1e-6,

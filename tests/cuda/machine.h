@@ -71,6 +71,7 @@ typedef struct {
                  (arguments), sizeof *(arguments))
 #define SHARED(type, s) type *const s = machine_shared(sizeof(type))
 #define DEVICE static inline
+#define DEVICE_CALL static inline
 #define UNROLL
 #define FMA(a, b, c) ((a) * (b) + (c))
 

@@ -60,13 +60,13 @@ static struct model *model_of(const struct model_case *c, error *e) {
 }
 
 /* Features of the pictures on the machine in one order; false with a failed check when something goes wrong. */
-static bool run_simulated(const struct model *model, enum machine_order order, int max_batch, const float *input,
-                          int batch, float *features) {
+static bool run_simulated(const struct model *model, enum cuda_precision precision, enum machine_order order,
+                          int max_batch, const float *input, int batch, float *features) {
   error e = {""};
   struct cuda_model *cuda = NULL;
   struct cuda_session *session = NULL;
   machine_reset(order, 0x7fc0deadu);
-  int status = cuda_model_start(&cuda, model_plan(model), CUDA_FLOAT32, &e);
+  int status = cuda_model_start(&cuda, model_plan(model), precision, &e);
   if (status == OK) status = cuda_session_start(&session, cuda, max_batch, &e);
   float *outputs[OUTPUT_COUNT] = {[OUTPUT_FEATURES] = features};
   if (status == OK) status = cuda_session_run(session, input, batch, outputs, NULL, &e);
@@ -97,10 +97,10 @@ static void check_case(const struct model_case *c) {
   run_cpu(model, input, 2, expected);
   double largest = 0;
   for (size_t i = 0; i < 2 * d; i++) largest = fmax(largest, fabs((double)expected[i]));
-  if (run_simulated(model, ORDER_FORWARD, 2, input, 2, forward)) {
+  if (run_simulated(model, CUDA_FLOAT32, ORDER_FORWARD, 2, input, 2, forward)) {
     CHECK_MSG(CHECK_ALL_NEAR(forward, expected, 2 * d, 2e-5 * largest), "%s", c->name);
     /* The second picture alone, in another order of threads: the same bits. */
-    if (run_simulated(model, ORDER_REVERSE, 1, input + floats, 1, reverse))
+    if (run_simulated(model, CUDA_FLOAT32, ORDER_REVERSE, 1, input + floats, 1, reverse))
       CHECK_MSG(!memcmp(reverse, forward + d, d * sizeof *reverse), "%s", c->name);
   }
   free(input);
@@ -116,6 +116,41 @@ TEST(cuda_models_equal_the_cpu) {
     if (!cases[i].demo) continue;
 #endif
     check_case(&cases[i]);
+  }
+}
+
+/* The price of tensor cores that --help states: the largest error over the largest feature. */
+TEST(cuda_tensor_cores_cost_what_help_says) {
+  static const struct {
+    struct model_case model;
+    enum cuda_precision precision;
+    double least, most;
+  } costs[] = {{{"convnext-demo", 64, true, "pooled"}, CUDA_TF32, 1e-5, 4e-4},
+               {{"convnext-demo", 64, true, "pooled"}, CUDA_BFLOAT16, 4e-4, 4e-3},
+               {{"vit-demo", 64, true, "pooled"}, CUDA_TF32, 1e-5, 4e-4},
+               {{"vit-demo", 64, true, "pooled"}, CUDA_BFLOAT16, 4e-4, 4e-3}};
+  for (size_t i = 0; i < sizeof costs / sizeof *costs; i++) {
+    error e = {""};
+    struct model *model = model_of(&costs[i].model, &e);
+    REQUIRE(model != NULL);
+    size_t d = (size_t)model_info(model).features, floats = (size_t)(64 * 64 * 3);
+    float *input = malloc(floats * sizeof *input), *expected = calloc(d, sizeof *expected);
+    float *rounded = calloc(d, sizeof *rounded);
+    struct random random = {15};
+    random_fill(&random, input, floats);
+    run_cpu(model, input, 1, expected);
+    run_simulated(model, costs[i].precision, ORDER_FORWARD, 1, input, 1, rounded);
+    double largest = 0, worst = 0;
+    for (size_t k = 0; k < d; k++) {
+      largest = fmax(largest, fabs((double)expected[k]));
+      worst = fmax(worst, fabs((double)expected[k] - (double)rounded[k]));
+    }
+    CHECK_MSG(worst > costs[i].least * largest && worst < costs[i].most * largest, "%s: off by %g", costs[i].model.name,
+              worst / largest);
+    free(input);
+    free(expected);
+    free(rounded);
+    model_free(model);
   }
 }
 
@@ -140,7 +175,7 @@ TEST(cuda_batches_in_pieces_are_the_same_bits) {
   CHECK_MSG(cuda_session_run(session, input, BATCH, outputs, NULL, &e) == OK, "%s", e.message);
   CHECK_MSG(cuda_session_run(session, input, BATCH, again, seconds, &e) == OK, "%s", e.message);
   CHECK(!memcmp(pieces, timed, BATCH * d * sizeof *pieces));
-  CHECK(run_simulated(model, ORDER_FORWARD, 1, input + 17 * floats, 1, one));
+  CHECK(run_simulated(model, CUDA_FLOAT32, ORDER_FORWARD, 1, input + 17 * floats, 1, one));
   CHECK(!memcmp(one, pieces + 17 * d, d * sizeof *one));
   CHECK(seconds[0] > 0);
   cuda_session_end(session);

@@ -118,6 +118,6 @@ TEST(cuda_products_equal_the_reference) {
 /* Enough blocks for the large tile. */
 TEST(cuda_large_products_equal_the_reference) {
   struct random random = {4};
-  struct conv_shape shape = {8, 130, 1, 1, 0, 1, 1};
+  struct conv_shape shape = {8, 132, 1, 1, 0, 1, 1};
   check_product(&random, shape, 6300, 1, 1, CUDA_FLOAT32, "large tiles");
 }
