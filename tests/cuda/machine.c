@@ -279,7 +279,7 @@ void copy_wait(int groups) {
 
 /* ---- the scheduler ---- */
 
-/* Numbers 0..n-1 in the machine's order. */
+/* Numbers 0..n-1 in the machine's order; warps of threads stay together in all but the shuffled one. */
 static void order(int *sequence, int n) {
   for (int i = 0; i < n; i++) sequence[i] = machine.order == ORDER_REVERSE ? n - 1 - i : i;
   for (int i = n - 1; machine.order == ORDER_SHUFFLED && i > 0; i--) {
@@ -346,22 +346,32 @@ static void start_fibres(int threads) {
   }
 }
 
+/* Run the threads of a piece of the sequence, with every exchange that their warps come to, until none can go on. */
+static void run_threads(const int *sequence, int n, int threads) {
+  do {
+    for (int i = 0; i < n; i++) {
+      machine.current = sequence[i];
+      if (machine.fibres[machine.current].state != READY) continue;
+      threadIdx.x = machine.current;
+      turn_to(&machine.fibres[machine.current]);
+      if (machine.problem[0]) return;
+    }
+  } while (release_warps(threads));
+}
+
+/* From barrier to barrier: warp by warp, so that one runs as far ahead of the others as it may; or, shuffled, all
+ * threads together from exchange to exchange. */
 static void run_block(int threads) {
   uint32_t *shared = (uint32_t *)(void *)(machine.shared_end - SHARED_BYTES);
   for (size_t i = 0; i < SHARED_BYTES / sizeof *shared; i++) shared[i] = machine.pattern;
   start_fibres(threads);
+  int piece = machine.order == ORDER_SHUFFLED ? threads : LANES;
   do {
     order(machine.sequence, threads);
-    do {
-      for (int i = 0; i < threads; i++) {
-        machine.current = machine.sequence[i];
-        if (machine.fibres[machine.current].state != READY) continue;
-        threadIdx.x = machine.current;
-        turn_to(&machine.fibres[machine.current]);
-        if (machine.problem[0]) return;
-      }
-    } while (release_warps(threads));
-  } while (release_barrier(threads));
+    for (int first = 0; first < threads && !machine.problem[0]; first += piece) {
+      run_threads(machine.sequence + first, piece, threads);
+    }
+  } while (!machine.problem[0] && release_barrier(threads));
 }
 
 static bool prepare(void) {

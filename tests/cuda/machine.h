@@ -2,8 +2,9 @@
  * block, thread by thread between barriers.
  *
  * Every thread of a block is a fibre that runs until it ends or reaches a barrier (or a warp's exchange). Which thread
- * goes first is a choice: forward, reverse, or shuffled anew at every barrier; blocks follow the same choice. Threads
- * that communicate through memory without a barrier therefore give other results in another order. The machine reports
+ * goes first is a choice: forward and reverse take warp after warp as far as the next barrier, shuffled takes all
+ * threads in an order anew at every barrier, from exchange to exchange; blocks follow the same choice. Threads that
+ * communicate through memory without a barrier therefore give other results in another order. The machine reports
  *   - a barrier or an exchange that some threads do not reach, or that they reach at different lines;
  *   - a read or write beyond a buffer of machine_allocate() or beyond the block's shared memory (guard pages);
  *   - a float4 that is not 16-byte aligned, also in cp.async;

@@ -57,6 +57,15 @@ KERNEL(half_a_shuffle, struct example, p, THREADS, 1) {
   p.out[threadIdx.x] = value;
 }
 
+/* Warps that exchange among themselves are no further than one that has not begun. */
+KERNEL(without_a_barrier_behind_a_shuffle, struct example, p, THREADS, 1) {
+  SHARED(struct row, s);
+  s->values[threadIdx.x] = p.in[threadIdx.x];
+  __syncthreads();
+  s->values[threadIdx.x] = __shfl_xor_sync(WHOLE_WARP, p.in[threadIdx.x], 1);
+  p.out[threadIdx.x] = s->values[(threadIdx.x + 32) % THREADS];
+}
+
 KERNEL(reading_beyond, struct example, p, THREADS, 1) { p.out[threadIdx.x] = p.in[threadIdx.x + 1]; }
 KERNEL(reading_before, struct example, p, THREADS, 1) { p.out[threadIdx.x] = p.in[threadIdx.x - 1025]; }
 KERNEL(writing_beyond, struct example, p, THREADS, 1) { p.out[threadIdx.x + 1] = p.in[threadIdx.x]; }
@@ -125,6 +134,7 @@ LAUNCHER(racing_blocks, 3)
 LAUNCHER(half_at_the_barrier, 1)
 LAUNCHER(two_barriers, 1)
 LAUNCHER(half_a_shuffle, 1)
+LAUNCHER(without_a_barrier_behind_a_shuffle, 1)
 LAUNCHER(reading_beyond, 1)
 LAUNCHER(reading_before, 1)
 LAUNCHER(writing_beyond, 1)
@@ -149,6 +159,7 @@ TEST(simulated_gpu_catches_wrong_kernels) {
       {"half_at_the_barrier", launch_half_at_the_barrier, "which thread 32 does not reach"},
       {"two_barriers", launch_two_barriers, "but thread 0 at line"},
       {"half_a_shuffle", launch_half_a_shuffle, "waits at an exchange of line"},
+      {"without_a_barrier_behind_a_shuffle", launch_without_a_barrier_behind_a_shuffle, "a race"},
       {"reading_beyond", launch_reading_beyond, "thread 63: touches"},
       {"reading_before", launch_reading_before, "thread 0: touches"},
       {"writing_beyond", launch_writing_beyond, "thread 63: touches"},
