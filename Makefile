@@ -38,7 +38,8 @@ NVCC ?= $(or $(shell command -v nvcc),/usr/local/cuda/bin/nvcc)
 CUDA_HOME ?= $(patsubst %/bin/nvcc,%,$(realpath $(NVCC)))
 # Code for compute capability 7.0 to 9.0, as far as the toolkit has it, and PTX of the last for those to come.
 CUDA_CAPABILITIES ?= $(filter 70 72 75 80 86 87 88 89 90,$(patsubst compute_%,%,$(shell $(NVCC) --list-gpu-arch)))
-NVCC_FLAGS = -std=c++17 -I. -O3 -Werror all-warnings -Xcompiler -Wall,-Wextra,-fPIC,-fvisibility=hidden,-fno-exceptions \
+NVCC_FLAGS = -std=c++17 -I. -O3 -Werror all-warnings -Wno-deprecated-gpu-targets \
+             -Xcompiler -Wall,-Wextra,-fPIC,-fvisibility=hidden,-fno-exceptions \
              $(foreach c,$(CUDA_CAPABILITIES),-gencode arch=compute_$(c),code=sm_$(c)) \
              -gencode arch=compute_$(lastword $(CUDA_CAPABILITIES)),code=compute_$(lastword $(CUDA_CAPABILITIES))
 CUDA_OBJECTS = $(patsubst %.cu,$(BUILD)/%.o,$(wildcard kernels/cuda/*.cu))

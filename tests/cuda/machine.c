@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 #include "tests/harness.h"
 
@@ -16,8 +17,7 @@ enum {
   LANES = 32,
   STACK_BYTES = 128 << 10,
   SHARED_BYTES = 48 << 10, /* what every GPU gives a block without being asked */
-  PAGE = 4096,
-  MOST_COPIES = 64, /* of a thread, under way */
+  MOST_COPIES = 64,        /* of a thread, under way */
   MOST_BUFFERS = 256,
 };
 
@@ -69,13 +69,15 @@ static struct {
   size_t size;
 } buffers[MOST_BUFFERS];
 
+size_t machine_page(void) { return (size_t)sysconf(_SC_PAGESIZE); }
+
 /* Pages of `bytes` bytes, with a guard page before and behind; NULL when there is no memory. */
 static char *map_guarded(size_t bytes, size_t *size) {
-  size_t inner = (bytes + PAGE - 1) / PAGE * PAGE;
-  *size = inner + 2 * (size_t)PAGE;
+  size_t page = machine_page(), inner = (bytes + page - 1) / page * page;
+  *size = inner + 2 * page;
   char *mapping = mmap(NULL, *size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapping == MAP_FAILED) return NULL;
-  if (mprotect(mapping + PAGE, inner, PROT_READ | PROT_WRITE) != 0) {
+  if (mprotect(mapping + page, inner, PROT_READ | PROT_WRITE) != 0) {
     munmap(mapping, *size);
     return NULL;
   }
@@ -88,7 +90,7 @@ float *machine_allocate(size_t floats) {
     if (buffers[i].mapping) continue;
     char *mapping = map_guarded(bytes, &size);
     if (!mapping) return NULL;
-    float *data = (float *)(void *)(mapping + size - PAGE - bytes);
+    float *data = (float *)(void *)(mapping + size - machine_page() - bytes);
     for (size_t f = 0; f < bytes / sizeof(float); f++) data[f] = NAN;
     buffers[i].data = data;
     buffers[i].mapping = mapping;
@@ -382,7 +384,7 @@ static bool prepare(void) {
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (!shared || stacks == MAP_FAILED) return false;
   machine.stacks = stacks;
-  machine.shared_end = shared + size - PAGE;
+  machine.shared_end = shared + size - machine_page();
   return true;
 }
 

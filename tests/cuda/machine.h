@@ -41,6 +41,8 @@ void machine_break(const char *reason);
 /* A buffer of `floats` floats, full of NaN, 16-byte aligned, that ends (but for alignment) at a page nobody may touch,
  * and begins behind one. NULL when memory is short. */
 float *machine_allocate(size_t floats);
+/* Bytes of a page: one of them is the guard. */
+size_t machine_page(void);
 void machine_release(float *memory);
 
 /* device_allocate() gives no more than this many bytes at a time. */

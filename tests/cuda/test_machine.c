@@ -12,6 +12,7 @@ enum { THREADS = 64 };
 struct example {
   const float *in;
   float *out;
+  int page; /* floats of a page, and one */
 };
 struct row {
   float values[THREADS];
@@ -67,7 +68,7 @@ KERNEL(without_a_barrier_behind_a_shuffle, struct example, p, THREADS, 1) {
 }
 
 KERNEL(reading_beyond, struct example, p, THREADS, 1) { p.out[threadIdx.x] = p.in[threadIdx.x + 1]; }
-KERNEL(reading_before, struct example, p, THREADS, 1) { p.out[threadIdx.x] = p.in[threadIdx.x - 1025]; }
+KERNEL(reading_before, struct example, p, THREADS, 1) { p.out[threadIdx.x] = p.in[threadIdx.x - p.page]; }
 KERNEL(writing_beyond, struct example, p, THREADS, 1) { p.out[threadIdx.x + 1] = p.in[threadIdx.x]; }
 
 KERNEL(beyond_shared, struct example, p, THREADS, 1) {
@@ -174,7 +175,7 @@ TEST(simulated_gpu_catches_wrong_kernels) {
   struct random random = {1};
   float *in = machine_random(&random, THREADS), *out = machine_allocate(THREADS);
   REQUIRE(in && out);
-  struct example example = {in, out};
+  struct example example = {in, out, (int)(machine_page() / sizeof(float)) + 1};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     memset(out, 0, THREADS * sizeof *out);
     const char *problem = kernel_problem(cases[i].launch, &example, out, THREADS);
