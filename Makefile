@@ -135,6 +135,18 @@ $(BUILD)/simulated/%.o: %.cu
 	@echo "cc   $< (simulated)"
 	@$(CC) $(CFLAGS_ALL) -include tests/cuda/machine.h -x c -c -o $@ $<
 
+# The program itself with its CUDA back end on the simulated machine.
+SIMULATED_MACHINE = $(patsubst %,$(BUILD)/tests/cuda/%.o,machine machine_device machine_tensor_core)
+$(BUILD)/simulated/models/placement.o: models/placement.c
+	@mkdir -p $(@D)
+	@echo "cc   $< (simulated)"
+	@$(CC) $(CFLAGS_ALL) -DHAVE_CUDA -c -o $@ $<
+$(BUILD)/simulated/backbones: $(BUILD)/backbones.o $(BUILD)/simulated/models/placement.o $(SIMULATED_OBJECTS) \
+                              $(SIMULATED_MACHINE) $(filter-out $(BUILD)/models/placement.o,$(LIBRARY_OBJECTS))
+	@echo "link $@"
+	@$(CC) $(SANITIZE) -o $@ $^ $(LDLIBS)
+$(BUILD)/run-tests: | $(BUILD)/simulated/backbones
+
 # All tests, or those whose name or file contains a word: make test TESTS="npy tar"
 .PHONY: test
 test: all $(BUILD)/run-tests
@@ -234,7 +246,7 @@ help:
 	@echo "make fuzz       every parser's fuzz target (FUZZ_SECONDS=20 each)"
 	@echo "make install    program, library, header, pkg-config file, man page (PREFIX=/usr/local, DESTDIR=)"
 
--include $(GPU_TEST_OBJECTS:.o=.d) $(LIBRARY_OBJECTS:.o=.d) $(TEST_OBJECTS:.o=.d) $(BUILD)/backbones.d
+-include $(GPU_TEST_OBJECTS:.o=.d) $(BUILD)/simulated/models/placement.d $(LIBRARY_OBJECTS:.o=.d) $(TEST_OBJECTS:.o=.d) $(BUILD)/backbones.d
 
 .PHONY: clean
 clean:

@@ -243,6 +243,17 @@ struct run run_backbones(const char *const *arguments) {
   return run;
 }
 
+struct run run_simulated_backbones(const char *const *arguments) {
+  const char *usual = program, *name = strrchr(program, '/');
+  char simulated[1024];
+  snprintf(simulated, sizeof simulated, "%.*s/simulated/backbones", (int)(name ? name - program : 1),
+           name ? program : ".");
+  program = simulated;
+  struct run run = run_backbones(arguments);
+  program = usual;
+  return run;
+}
+
 static void remove_tree(const char *path) {
   DIR *directory = opendir(path);
   if (directory) {

@@ -70,8 +70,11 @@ struct run {
   char *out, *err; /* valid until the test ends */
 };
 struct run run_backbones(const char *const *arguments);
+/* The same of build/simulated/backbones: the program with its CUDA back end on the simulated GPU of tests/cuda. */
+struct run run_simulated_backbones(const char *const *arguments);
 /* Start it without waiting, its output thrown away; the process id, to kill() and waitpid(). */
 int start_backbones(const char *const *arguments);
 #define RUN(...) run_backbones((const char *const[]){__VA_ARGS__, NULL})
+#define RUN_SIMULATED(...) run_simulated_backbones((const char *const[]){__VA_ARGS__, NULL})
 
 #endif

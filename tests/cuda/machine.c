@@ -10,8 +10,6 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#include "tests/harness.h"
-
 enum {
   MOST_THREADS = 1024,
   LANES = 32,
@@ -45,6 +43,7 @@ static struct {
   char problem[256];
   enum machine_order order;
   uint32_t pattern;
+  long launches; /* counted where one is to be the last */
   char *stacks, *shared_end;
   struct fibre fibres[MOST_THREADS];
   ucontext_t scheduler;
@@ -55,11 +54,17 @@ static struct {
   int current; /* the thread that runs */
   int made;    /* fibres that wait for a block; after a problem none does */
   int sequence[MOST_THREADS];
-  struct random random;
+  uint64_t random; /* the state of a linear congruential generator (Knuth's MMIX) */
   bool running;
 } machine;
 
 struct machine_index threadIdx, blockIdx, gridDim;
+
+/* In [0, n). */
+static int random_below(int n) {
+  machine.random = machine.random * 6364136223846793005u + 1442695040888963407u;
+  return (int)(machine.random >> 33) % n;
+}
 
 /* ---- buffers ---- */
 
@@ -116,7 +121,7 @@ void machine_reset(enum machine_order order, uint32_t pattern) {
   machine.problem[0] = 0;
   machine.order = order;
   machine.pattern = pattern;
-  machine.random = (struct random){42};
+  machine.random = 42;
 }
 
 const char *machine_problem(void) { return machine.problem; }
@@ -245,7 +250,7 @@ static void finish_copy(const struct copy *copy) {
 static void start_copy(float *to, const float *from, int floats) {
   struct fibre *fibre = &machine.fibres[machine.current];
   struct copy copy = {to, from, floats, fibre->group};
-  bool early = machine.order == ORDER_REVERSE || (machine.order == ORDER_SHUFFLED && random_bits(&machine.random) & 1);
+  bool early = machine.order == ORDER_REVERSE || (machine.order == ORDER_SHUFFLED && random_below(2));
   if (early) {
     finish_copy(&copy);
     copy.floats = 0; /* it is there, but to be waited for all the same */
@@ -285,7 +290,7 @@ void copy_wait(int groups) {
 static void order(int *sequence, int n) {
   for (int i = 0; i < n; i++) sequence[i] = machine.order == ORDER_REVERSE ? n - 1 - i : i;
   for (int i = n - 1; machine.order == ORDER_SHUFFLED && i > 0; i--) {
-    int j = random_between(&machine.random, 0, i), swap = sequence[i];
+    int j = random_below(i + 1), swap = sequence[i];
     sequence[i] = sequence[j];
     sequence[j] = swap;
   }
@@ -391,6 +396,11 @@ static bool prepare(void) {
 void machine_launch(void *stream, const struct machine_launch *launch, const void *arguments, size_t size) {
   static char signal_stack[64 << 10];
   if (machine.problem[0] || machine_record(stream, launch, arguments, size)) return;
+  const char *last = getenv("MACHINE_LAST_LAUNCH");
+  if (last && machine.launches++ == atol(last)) {
+    machine_break("the simulated GPU is lost");
+    return;
+  }
   machine.launch = launch;
   machine.arguments = arguments;
   gridDim = (struct machine_index){launch->grid[0], launch->grid[1], launch->grid[2]};

@@ -35,7 +35,8 @@ enum machine_order { ORDER_FORWARD, ORDER_REVERSE, ORDER_SHUFFLED, ORDER_COUNT }
 void machine_reset(enum machine_order order, uint32_t pattern);
 /* The first problem since machine_reset(), "" when there was none. Later launches are left out, as on a GPU. */
 const char *machine_problem(void);
-/* From now on every launch fails for this reason, as on a GPU that is lost. */
+/* From now on every launch fails for this reason, as on a GPU that is lost. Of a whole program: where
+ * MACHINE_LAST_LAUNCH in the environment is the number of its last launch. */
 void machine_break(const char *reason);
 
 /* A buffer of `floats` floats, full of NaN, 16-byte aligned, that ends (but for alignment) at a page nobody may touch,
