@@ -43,7 +43,7 @@ static bool near_features(const char *a, const char *b) {
 }
 
 TEST(simulated_program_features) {
-  char *all = draw_photos("3"), *photos = path_in(all, "train");
+  char *all = draw_photos("1"), *photos = path_in(all, "train");
   const char *cpu = path_join(test_folder(), "cpu"), *cuda = path_join(test_folder(), "cuda");
   const char *single = path_join(test_folder(), "single"), *lost = path_join(test_folder(), "lost");
   struct run plain = RUN("features", "--weights", weights, "--data", photos, "--out", cpu);
@@ -62,7 +62,7 @@ TEST(simulated_program_features) {
   free(meta);
 
   /* A GPU that is lost in the middle: one line, and what was done is kept. */
-  setenv("MACHINE_LAST_LAUNCH", "100", 1);
+  setenv("MACHINE_LAST_LAUNCH", "40", 1);
   run = RUN_SIMULATED("features", "--weights", weights, "--data", photos, "--out", lost, "--device", "cuda", "--batch",
                       "2", "--threads", "1", "--quiet");
   unsetenv("MACHINE_LAST_LAUNCH");
