@@ -31,8 +31,8 @@ int conv_normalize_input(struct packed_conv *packed, const float *gamma, const f
 void conv_release(struct packed_conv *packed);
 /* Bytes that the packed weights hold. */
 size_t conv_packed_bytes(const struct packed_conv *packed);
-/* What was packed, for a back end with an order of its own: weight [out, in / groups, kernel, kernel] is filled; the rest
- * is the packed layer's, NULL where there is none. */
+/* What was packed, for a back end with an order of its own: weight [out, in / groups, kernel, kernel] is filled; the
+ * rest is the packed layer's, NULL where there is none. */
 struct conv_contents {
   struct conv_shape shape;
   const float *bias, *gamma, *beta;
