@@ -70,6 +70,10 @@ void session_end(struct session *session);
  */
 void session_run(struct session *session, const float *input, int batch, float *features, float *logits,
                  double *seconds);
+struct plan_watch;
+/* From now on tell `watch` (models/plan.h; it must outlive the session, NULL: nobody) of every operation that is done.
+ * A session on a GPU tells nobody. */
+void session_watch(struct session *session, const struct plan_watch *watch);
 /* FAILED with the reason when a run failed, whose results are then no results: a GPU can fail, the CPU never does. */
 int session_check(const struct session *session, error *e);
 /* Bytes of activations and scratch that the session holds. */

@@ -124,9 +124,17 @@ size_t plan_weight_bytes(const struct plan *plan);  /* packed */
 
 /* Run on `arena` (plan_arena_floats() * batch floats, 64-byte aligned). input: the picture's shape per image.
  * outputs[i] [batch, height, width, channels], NULL where not wanted; operations that no wanted output needs are left
- * out. seconds: one double an operation, added to, or NULL. */
+ * out. seconds: one double an operation, added to, or NULL. watch: NULL, or told of every operation. */
+struct plan_watch;
 void plan_run(const struct plan *plan, struct threads *pool, float *arena, const float *input, int batch,
-              float *const outputs[OUTPUT_COUNT], double *seconds);
+              float *const outputs[OUTPUT_COUNT], double *seconds, const struct plan_watch *watch);
+
+/* Called with -1 before the first operation, then with each operation's number when it is done, always on the thread
+ * that runs the plan. */
+struct plan_watch {
+  void (*operation)(void *context, int op);
+  void *context;
+};
 
 /* An operation, for the profiler. Bytes: what it reads and writes once, weights not repeated per image. */
 struct op_info {

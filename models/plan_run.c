@@ -180,17 +180,19 @@ static double now(void) {
 }
 
 void plan_run(const struct plan *plan, struct threads *pool, float *arena, const float *input, int batch,
-              float *const outputs[OUTPUT_COUNT], double *seconds) {
+              float *const outputs[OUTPUT_COUNT], double *seconds, const struct plan_watch *watch) {
   struct execution x = {plan, pool, arena, input, batch};
   unsigned wanted = 0;
   for (unsigned o = 0; o < OUTPUT_COUNT; o++) {
     if (outputs[o] && plan->outputs[o] != NO_VALUE) wanted |= 1u << o;
   }
+  if (watch) watch->operation(watch->context, -1);
   for (size_t i = 0; i < plan->op_count; i++) {
     if (!(plan->ops[i].needed_by & wanted)) continue; /* a head that nobody asked for */
     double begin = seconds ? now() : 0;
     run_op(&x, &plan->ops[i]);
     if (seconds) seconds[i] += now() - begin;
+    if (watch) watch->operation(watch->context, (int)i);
   }
   for (unsigned o = 0; o < OUTPUT_COUNT; o++) {
     if (!(wanted >> o & 1)) continue;

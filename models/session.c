@@ -16,6 +16,7 @@ struct session {
   size_t bytes;
   int chunk;                 /* images that run together */
   struct cuda_session *cuda; /* where it runs, when not here */
+  const struct plan_watch *watch;
   bool failed;
   error reason;
 };
@@ -76,10 +77,12 @@ void session_run(struct session *session, const float *input, int batch, float *
         [OUTPUT_FEATURES] = features ? features + (size_t)first * width : NULL,
         [OUTPUT_LOGITS] = logits && classes ? logits + (size_t)first * classes : NULL,
     };
-    plan_run(model->plan, session->pool, session->arena, input + (size_t)first * input_floats, images, outputs,
-             seconds);
+    plan_run(model->plan, session->pool, session->arena, input + (size_t)first * input_floats, images, outputs, seconds,
+             session->watch);
   }
 }
+
+void session_watch(struct session *session, const struct plan_watch *watch) { session->watch = watch; }
 
 int session_check(const struct session *session, error *e) {
   return session->failed ? fail(e, "%s", session->reason.message) : OK;
