@@ -14,22 +14,6 @@ double now(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-void machine_name(char *text, size_t size) {
-  snprintf(text, size, "unknown processor");
-  FILE *file = fopen("/proc/cpuinfo", "re");
-  if (!file) return;
-  char line[512];
-  while (fgets(line, sizeof line, file)) {
-    if (strncmp(line, "model name", 10) != 0) continue;
-    const char *value = strchr(line, ':');
-    if (!value) continue;
-    value += strspn(value, ": \t");
-    snprintf(text, size, "%.*s", (int)strcspn(value, "\n"), value);
-    break;
-  }
-  fclose(file);
-}
-
 struct peak_job {
   const struct kernels *kernels;
   long rounds;
@@ -113,7 +97,11 @@ static int ascending(const void *a, const void *b) {
 struct spread spread_of(double *values, size_t n) {
   qsort(values, n, sizeof *values, ascending);
   double median = n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-  return (struct spread){median, values[0], values[n - 1]};
+  return (struct spread){.median = median,
+                         .low = values[0],
+                         .high = values[n - 1],
+                         .q1 = quantile(values, n, 0.25),
+                         .q3 = quantile(values, n, 0.75)};
 }
 
 double quantile(const double *sorted, size_t n, double share) {

@@ -7,8 +7,6 @@
 
 /* Seconds on a clock that never jumps. */
 double now(void);
-/* The processor's name as the system tells it. */
-void machine_name(char *text, size_t size);
 /* Multiply-adds in registers on every thread of the pool, GFLOP/s (a multiply-add counted as two), best of several
  * runs. */
 double measure_peak(const struct kernels *kernels, struct threads *pool);
@@ -17,9 +15,9 @@ double measure_bandwidth(struct threads *pool);
 /* Resident memory of this process now, MB. */
 double resident_mb(void);
 
-/* The middle value and the span of n measurements; sorts them. */
+/* The middle value, the quartiles and the span of n measurements; sorts them. */
 struct spread {
-  double median, low, high;
+  double median, low, high, q1, q3;
 };
 struct spread spread_of(double *values, size_t n);
 /* The value below which a share of n sorted measurements lies: 0.1, 0.9. */

@@ -60,7 +60,7 @@ static void relax(void) {
 }
 
 /* cgroup v2's "QUOTA PERIOD" of the process's own group, or of the root a container shows; v1's two files. */
-static double cgroup_cores(void) {
+double quota_cores(void) {
   char line[512], path[1024];
   double cores = 0;
   FILE *own = fopen("/proc/self/cgroup", "re");
@@ -99,12 +99,17 @@ static double cgroup_cores(void) {
   return quota > 0 && period > 0 ? quota / period : 0;
 }
 
-int usable_cores(void) {
+int affinity_cores(void) {
   int cores = 0;
   cpu_set_t set;
   if (!sched_getaffinity(0, sizeof set, &set)) cores = CPU_COUNT(&set);
   if (cores < 1) cores = (int)sysconf(_SC_NPROCESSORS_ONLN);
-  double quota = cgroup_cores();
+  return cores < 1 ? 1 : cores;
+}
+
+int usable_cores(void) {
+  int cores = affinity_cores();
+  double quota = quota_cores();
   if (quota > 0) {
     int allowed = (int)quota + ((double)(int)quota < quota);
     if (allowed < cores) cores = allowed;

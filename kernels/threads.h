@@ -11,6 +11,10 @@ struct threads;
 
 /* Cores that this process may use: the affinity mask, lowered by the cgroup's CPU quota (rounded up), at least 1. */
 int usable_cores(void);
+/* What they are made of: cores in the affinity mask; CPU time a second that the cgroup and its ancestors grant (v2's
+ * cpu.max, v1's cfs quota), in cores, 0 when there is no limit. */
+int affinity_cores(void);
+double quota_cores(void);
 
 /* A pool of n threads, the caller's counted in (n - 1 are started); n = 0: usable_cores(). NULL with a message. */
 struct threads *threads_start(int n, error *e);
