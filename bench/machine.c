@@ -89,6 +89,25 @@ double resident_mb(void) {
   return (double)resident * (double)sysconf(_SC_PAGESIZE) * 1e-6;
 }
 
+double resident_peak_mb(void) {
+  FILE *file = fopen("/proc/self/status", "re");
+  if (!file) return 0;
+  char line[256];
+  double kib = 0;
+  while (fgets(line, sizeof line, file)) {
+    if (strncmp(line, "VmHWM:", 6) == 0) kib = strtod(line + 6, NULL);
+  }
+  fclose(file);
+  return kib * 1024e-6;
+}
+
+void resident_peak_reset(void) {
+  FILE *file = fopen("/proc/self/clear_refs", "we");
+  if (!file) return;
+  fputs("5", file); /* proc(5): sets the peak to the current size */
+  fclose(file);
+}
+
 static int ascending(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
   return (x > y) - (x < y);

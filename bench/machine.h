@@ -14,6 +14,9 @@ double measure_peak(const struct kernels *kernels, struct threads *pool);
 double measure_bandwidth(struct threads *pool);
 /* Resident memory of this process now, MB. */
 double resident_mb(void);
+/* Its largest size since the last reset, or the start where the system cannot reset it (not Linux), MB. */
+double resident_peak_mb(void);
+void resident_peak_reset(void);
 
 /* The middle value, the quartiles and the span of n measurements; sorts them. */
 struct spread {

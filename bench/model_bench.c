@@ -48,6 +48,8 @@ static int write_row(struct bench *bench, const struct subject *subject, size_t 
     json_key(w, "gflops"), json_number(w, gflops);
     json_key(w, "peak_share"), json_number(w, share);
     json_key(w, gpu_bytes ? "gpu_mb" : "rss_mb"), json_number(w, memory);
+    double peak = resident_peak_mb();
+    json_key(w, "peak_mb"), json_number(w, peak > bench->load_peak_mb ? peak : bench->load_peak_mb);
     json_key(w, "load_ms"), json_number(w, subject->load_seconds * 1e3);
     json_end_object(w);
   }
@@ -58,6 +60,7 @@ static int write_row(struct bench *bench, const struct subject *subject, size_t 
 static int time_trial(struct bench *bench, const struct subject *subject, struct threads *pool, size_t thread_index,
                       int batch, error *e) {
   struct trial trial;
+  resident_peak_reset();
   if (trial_start(&trial, subject, pool, batch, e) != OK) return FAILED;
   double *times = NULL, begin;
   size_t n = 0, capacity = 0;
@@ -78,7 +81,9 @@ static int time_trial(struct bench *bench, const struct subject *subject, struct
 
 static int bench_subject(struct bench *bench, const char *arch, error *e) {
   struct subject subject;
+  resident_peak_reset(); /* measuring the machine took memory */
   int status = subject_load(&subject, arch, bench->weights, bench->device, e);
+  bench->load_peak_mb = resident_peak_mb();
   for (size_t t = 0; status == OK && t < bench->thread_count; t++) {
     struct threads *pool = threads_start(bench->threads[t], e);
     if (!pool) status = FAILED;

@@ -16,6 +16,7 @@ struct bench {
   size_t batch_count, thread_count;
   double peaks[MOST_LIST], bandwidths[MOST_LIST]; /* GFLOP/s and GB/s for each number of threads */
   double seconds;                                 /* of each row */
+  double load_peak_mb;                            /* the resident set's largest size while the model was loaded */
   bool json, gemm;
   const struct kernels *kernels;
   struct bench_rows measured, earlier;

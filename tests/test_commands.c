@@ -264,7 +264,7 @@ TEST(bench_and_profile_measure) {
   CHECK(number_of(run.out, "peak_gflops") > 0.1);
   static const char *const keys[] = {
       "\"machine\":",    "\"rows\":",   "\"ms\":",      "\"images_per_s\":", "\"gflops\":",
-      "\"peak_share\":", "\"rss_mb\":", "\"load_ms\":", "\"isa\":"};
+      "\"peak_share\":", "\"rss_mb\":", "\"load_ms\":", "\"isa\":",          "\"peak_mb\":"};
   for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) CHECK_CONTAINS(run.out, keys[i]);
   char *text = read_file(file, NULL);
   CHECK_STRING(text, run.out);

@@ -1,11 +1,16 @@
-"""Throughput against ONNX Runtime: both run alternately in one process set, on the same weights, input, threads and batch.
+"""Throughput against ONNX Runtime, OpenVINO, PyTorch (eager and compiled) and ncnn, on the same weights and input.
 
-    python3 -m venv ~/peers && ~/peers/bin/pip install -r bench/compare/requirements.txt
-    ~/peers/bin/python bench/compare/compare.py --arch resnet50 --batch 16 --threads 2
+    bench/compare/run --arch resnet50,convnext_tiny --batch 1,16 --threads 1,2 --out table.jsonl
 
-Seeded weights are given to torchvision or timm by name (tests/reference/seeded.py), exported to ONNX, and the outputs of both
-engines are compared before anything is timed. Each round runs one engine, then the other; the median of the rounds' ratios
-is what counts on a noisy machine. Peak memory is each engine's own process's, model and one batch.
+(which makes the environment of requirements.txt and starts this file). A cell is a model, a batch and a number of threads. In it
+every peer is a process that has loaded the model with the weights that `seeded:ARCH` has here (publisher.py, peers/); its
+features of a batch of pictures must agree with ours within 1e-4 of the largest, or it takes no part and the table says why.
+Then come rounds: each runs every engine in turn, beginning with another one every time. A round's ratio is ours to the fastest
+peer of that round; the median and the span count, as machines are noisy. Memory is the largest resident set of a process,
+from loading to the end, against the leanest peer's (with its interpreter and libraries).
+
+--out keeps a line of JSON a cell; the cells that a file holds are not measured again, so that an interrupted run goes on, and
+table.py prints it. --isa avx2 holds this program, and the peers that can be told, to AVX2.
 """
 import argparse
 import json
@@ -14,132 +19,128 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+import numpy as np
+
+import table
+from engines import HERE, MEAN, PEERS, STD, Backbones, Failure, Peer
+
 ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path.insert(0, os.path.join(ROOT, "tests", "reference"))
+MODELS = ("resnet18,resnet34,resnet50,convnext_tiny,convnext_base,vit_small_patch16_224,vit_base_patch16_224,"
+          "vit_base_patch16_clip_224,vit_base_patch32_clip_224,vit_small_patch14_dinov2,swin_tiny_patch4_window7_224,"
+          "swinv2_tiny_window8_256")
+TOLERANCE = 1e-4  # of the largest feature
 
 
-def publisher_model(arch):
-    """torchvision's ResNets, whose names are ours; timm's model of that name for everything else; features only."""
-    import timm
-    import torch
-    import torchvision
-
-    if "resn" in arch and hasattr(torchvision.models, arch):
-        model = getattr(torchvision.models, arch)()
-        classifier = "fc"
-    else:
-        model = timm.create_model(arch, pretrained=False, exportable=True)
-        classifier = None
-    return model.eval(), classifier
+def machine():
+    with open("/proc/cpuinfo") as file:
+        name = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), "unknown processor")
+    return f"{name}, {len(os.sched_getaffinity(0))} cores"
 
 
-def export(arch, size, path):
-    import torch
-    from seeded import seeded
-
-    model, classifier = publisher_model(arch)
-    state = {
-        k: torch.from_numpy(seeded(k, tuple(v.shape), 1)) if v.dtype.is_floating_point else v
-        for k, v in model.state_dict().items()
-    }
-    model.load_state_dict(state)
-    if classifier:
-        setattr(model, classifier, torch.nn.Identity())
-    else:
-        model.reset_classifier(0)
-    example = torch.zeros(1, 3, size, size)
-    torch.onnx.export(model, example, path, input_names=["x"], output_names=["y"], dynamic_axes={"x": {0: "n"}},
-                      opset_version=20, dynamo=False)
+def describe(arch, models):
+    """What publisher.py says of the model; makes its files when they are not there."""
+    path = os.path.join(models, arch + ".json")
+    if not os.path.exists(path):
+        result = subprocess.run([sys.executable, os.path.join(HERE, "publisher.py"), arch, models], capture_output=True, text=True)
+        if result.returncode:
+            sys.exit(f"{arch}: {(result.stderr.strip().splitlines() or ['?'])[-1]}")
+    with open(path) as file:
+        return json.load(file)
 
 
-# The peer's process: a round on each line of standard input ("SECONDS"), images/s on each line of output.
-PEER = r"""
-import sys, time
-import numpy as np, onnxruntime as ort
-path, batch, threads, size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
-options = ort.SessionOptions()
-options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-options.add_session_config_entry("session.intra_op.allow_spinning", "1")
-session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-state, x = 1, np.random.default_rng(0).uniform(-1, 1, (batch, 3, size, size)).astype(np.float32)
-session.run(None, {"x": x})
-def peak_mb():
-    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) * 1024e-6
-print("ready", flush=True)
-for line in sys.stdin:
-    end, n, begin = float(line), 0, time.perf_counter()
-    while n == 0 or time.perf_counter() - begin < end:
-        session.run(None, {"x": x}); n += 1
-    print(n * batch / (time.perf_counter() - begin), peak_mb(), flush=True)
-"""
+def pictures(batch, side):
+    """uint8 [batch, side, side, 3], and as the networks take them: float32 [batch, 3, side, side]"""
+    pixels = np.random.default_rng(1).integers(0, 256, (batch, side, side, 3), dtype=np.uint8)
+    x = (pixels.astype(np.float32) / np.float32(255) - np.float32(MEAN)) / np.float32(STD)
+    return pixels, np.ascontiguousarray(x.transpose(0, 3, 1, 2))
 
 
-def ours(binary, arch, batch, threads, seconds):
-    command = [binary, "bench", "--arch", arch, "--batch", str(batch), "--threads", str(threads), "--seconds", str(seconds), "--json"]
-    row = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["rows"][0]
-    return row["images_per_s"], row["rss_mb"]
+def start_peers(cell, names, models, reasons, want, folder):
+    """The peers that agree; the others with their reasons into the cell."""
+    peers = []
+    for name in names:
+        try:
+            if name in reasons:
+                raise Failure(reasons[name])
+            peer = Peer(name, cell["isa"], cell, models, folder)
+            difference = float(abs(peer.features - want).max() / abs(want).max())
+            if not difference <= TOLERANCE:
+                peer.stop()
+                raise Failure(f"its features differ by {difference:.1e} of the largest")
+            peers.append(peer)
+            cell["differences"][name], cell["versions"][name] = difference, peer.version
+            if peer.note:
+                cell["notes"][name] = peer.note
+            print(f"  {peer.version}: worst difference {difference:.1e}" + f", {peer.note}" * bool(peer.note), flush=True)
+        except Failure as reason:
+            cell["missing"][name] = str(reason)
+            print(f"  {table.TITLES[name]} takes no part: {reason}", flush=True)
+    return peers
 
 
-def check_equal(binary, arch, size, path):
-    """The features of one picture through both engines: worst difference over the largest feature."""
-    import numpy as np
-    import onnxruntime as ort
-
+def measure(cell, a):
+    facts = describe(cell["arch"], a.models)
+    ours = Backbones(a.binary, cell["isa"], cell)
+    pixels, x = pictures(cell["batch"], facts["side"])
+    reasons = dict(facts["reasons"])
+    if "onnx" in reasons:
+        reasons.update({name: reasons["onnx"] for name in ("onnxruntime", "openvino")})
+    peers = []
     with tempfile.TemporaryDirectory() as folder:
-        photos = os.path.join(folder, "photos")
-        os.mkdir(photos)
-        rng = np.random.default_rng(1)
-        pixels = rng.integers(0, 256, (size, size, 3), dtype=np.uint8)
-        with open(os.path.join(photos, "a.ppm"), "wb") as f:
-            f.write(b"P6\n%d %d\n255\n" % (size, size) + pixels.tobytes())
-        out = os.path.join(folder, "out")
-        subprocess.run([binary, "features", "-w", "seeded:" + arch, "-d", photos, "-o", out, "--crop-mode", "none",
-                        "--mean", "0.485,0.456,0.406", "--std", "0.229,0.224,0.225", "--input-size", str(size), "-q"],
-                       check=True, capture_output=True)
-        got = np.load(os.path.join(out, "features.npy"))[0]
-    mean = np.array([0.485, 0.456, 0.406], np.float32)
-    std = np.array([0.229, 0.224, 0.225], np.float32)
-    x = ((pixels.astype(np.float32) / np.float32(255) - mean) / std).transpose(2, 0, 1)[None]
-    want = ort.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, {"x": x})[0][0]
-    return float(abs(got - want).max() / abs(want).max())
+        np.save(os.path.join(folder, "x.npy"), x)
+        try:
+            peers = start_peers(cell, a.peers.split(","), a.models, reasons, ours.features(pixels), folder)
+            engines = [ours] + peers
+            for r in range(a.rounds):
+                results = {}
+                for i in range(len(engines)):
+                    engine = engines[(i + r) % len(engines)]
+                    results[engine.name] = engine.round(a.seconds)
+                    time.sleep(0.3)  # its threads stop spinning
+                cell["rounds"].append({engine.name: results[engine.name] for engine in engines})
+                print(f"  round {r + 1}: " + ", ".join(f"{name} {value[0]:.1f}" for name, value in cell["rounds"][-1].items()), flush=True)
+        finally:
+            for peer in peers:
+                peer.stop()
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--arch", default="resnet50")
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--size", type=int, default=224)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=3)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--arch", default=MODELS, help="names, separated by commas (default: the README's)")
+    parser.add_argument("--batch", default="1,16")
+    parser.add_argument("--threads", default="1,2")
+    parser.add_argument("--peers", default=",".join(PEERS))
+    parser.add_argument("--isa", default="", choices=("", "avx2"))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2, help="of each engine in a round")
+    parser.add_argument("--out", help="lines of JSON, which a later run goes on with")
+    parser.add_argument("--models", default=os.path.join(sys.prefix, "models"), help="folder for the converted models")
     parser.add_argument("--binary", default=os.path.join(ROOT, "build", "backbones"))
     a = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, a.arch + ".onnx")
-        export(a.arch, a.size, path)
-        error = check_equal(a.binary, a.arch, a.size, path)
-        print(f"{a.arch}: worst difference of the features {error:.1e} of the largest")
-        if error > 1e-4:
-            sys.exit("the engines disagree: nothing to time")
-        peer = subprocess.Popen([sys.executable, "-c", PEER, path, str(a.batch), str(a.threads), str(a.size)],
-                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        peer.stdout.readline()
-        rows = []
-        for round_number in range(a.rounds):
-            our_rate, our_memory = ours(a.binary, a.arch, a.batch, a.threads, a.seconds)
-            peer.stdin.write(f"{a.seconds}\n")
-            peer.stdin.flush()
-            peer_rate, peer_memory = map(float, peer.stdout.readline().split())
-            rows.append((our_rate, peer_rate, our_memory, peer_memory))
-            print(f"round {round_number + 1}: backbones {our_rate:.1f}, onnxruntime {peer_rate:.1f} images/s, ratio {our_rate / peer_rate:.3f}")
-        peer.stdin.close()
-        peer.wait()
-    ratios = [o / p for o, p, _, _ in rows]
-    print(f"{a.arch} batch {a.batch}, {a.threads} threads: median ratio {statistics.median(ratios):.3f} "
-          f"({min(ratios):.3f}..{max(ratios):.3f}), memory {max(r[2] for r in rows):.0f} MB against {max(r[3] for r in rows):.0f} MB")
+    done, chosen = table.read(a.out) if a.out else {}, []
+    version = subprocess.run([a.binary, "--version"], check=True, capture_output=True, text=True).stdout.strip()
+    for arch in a.arch.split(","):
+        for batch in map(int, a.batch.split(",")):
+            for threads in map(int, a.threads.split(",")):
+                cell = {"arch": arch, "batch": batch, "threads": threads, "isa": a.isa, "seconds": a.seconds, "count": a.rounds,
+                        "machine": machine(), "versions": {"backbones": version}, "rounds": [], "differences": {}, "missing": {}, "notes": {}}
+                chosen.append(table.key(cell))
+                if table.key(cell) in done:
+                    continue
+                print(f"{arch}, batch {batch}, {threads} thread{'s' * (threads > 1)}", flush=True)
+                measure(cell, a)
+                done[table.key(cell)] = cell
+                if a.out:
+                    with open(a.out, "a") as file:
+                        file.write(json.dumps(cell) + "\n")
+    cells = [done[key] for key in chosen]
+    print("\n" + table.render(cells) + "\n\n" + table.render(cells, markdown=True))
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except Failure as failure:
+        sys.exit(f"backbones: {failure}")

@@ -1,0 +1,107 @@
+"""The cells that compare.py measured, as a table of text or markdown.
+
+    python bench/compare/table.py FILE.jsonl [--markdown]
+"""
+import argparse
+import json
+import statistics
+
+from engines import PEERS
+
+TITLES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "torch": "torch", "torch_compiled": "compiled", "ncnn": "ncnn"}
+
+
+def read(path):
+    """{key: cell}; the last line may be torn by an interruption."""
+    cells = {}
+    try:
+        with open(path) as file:
+            for line in file:
+                if line.endswith("\n"):
+                    cell = json.loads(line)
+                    cells[key(cell)] = cell
+    except FileNotFoundError:
+        pass
+    return cells
+
+
+def key(cell):
+    return cell["arch"], cell["batch"], cell["threads"], cell["isa"], cell["seconds"], cell["count"]
+
+
+def rate(cell, engine):
+    return statistics.median(r[engine][0] for r in cell["rounds"])
+
+
+def memory(cell, engine):
+    return max(r[engine][1] for r in cell["rounds"])
+
+
+def ratios(cell):
+    """Ours to the fastest peer of the round."""
+    return [r["backbones"][0] / max(r[p][0] for p in r if p != "backbones") for r in cell["rounds"]]
+
+
+def number(value):
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def row(cell):
+    engines = cell["rounds"][0]
+    peers = [p for p in PEERS if p in engines]
+    columns = [cell["arch"], str(cell["batch"]), str(cell["threads"]), number(rate(cell, "backbones"))]
+    columns += [number(rate(cell, p)) if p in engines else "-" for p in PEERS]
+    if not peers:
+        return columns + ["-", "-"]
+    values, leanest = ratios(cell), min(memory(cell, p) for p in peers)
+    return columns + [f"{statistics.median(values):.2f} ({min(values):.2f}..{max(values):.2f})",
+                      f"{memory(cell, 'backbones'):.0f} / {leanest:.0f}"]
+
+
+def lines_of(rows, markdown):
+    if markdown:
+        rows = rows[:1] + [["---"] + ["---:"] * (len(rows[0]) - 1)] + rows[1:]
+        return ["| " + " | ".join(columns) + " |" for columns in rows]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return ["  ".join(text.rjust(width) if i else text.ljust(width) for i, (text, width) in enumerate(zip(columns, widths)))
+            for columns in rows]
+
+
+def notes_of(cells):
+    """Each reason for a missing peer once, with the cells that it concerns."""
+    missing = {}
+    for cell in cells:
+        for peer, reason in cell["missing"].items():
+            missing.setdefault((TITLES[peer], reason), {}).setdefault(cell["arch"], None)
+    notes = [f"{peer} (-): {', '.join(archs)}: {reason}" for (peer, reason), archs in missing.items()]
+    for peer, text in sorted({(p, text) for cell in cells for p, text in cell["notes"].items() if "mode" not in text}):
+        notes.append(f"{TITLES[peer]}: {text}")
+    return notes
+
+
+def render(cells, markdown=False):
+    """The whole text: for every machine, instruction set and set of versions its own table."""
+    groups = {}
+    for cell in cells:
+        groups.setdefault((cell["machine"], cell["isa"], cell["seconds"], cell["count"], cell["versions"].get("backbones")), []).append(cell)
+    out = []
+    for (machine, isa, seconds, count, _), group in groups.items():
+        versions = {}
+        for cell in group:
+            versions.update(cell["versions"])
+        rows = [["model", "batch", "threads", "backbones"] + [TITLES[p] for p in PEERS] + ["to the best", "MB, to the leanest"]]
+        out += [f"{machine}{', held to ' + isa if isa else ''}; " + ", ".join(versions.values()),
+                f"images/s, float32: medians of {count} alternating rounds of {seconds:g} s; worst difference of features "
+                f"{max((d for cell in group for d in cell['differences'].values()), default=0):.1e} of the largest", ""]
+        out += lines_of(rows + [row(cell) for cell in group], markdown)
+        notes = notes_of(group)
+        out += ([""] if notes else []) + (["* " + note for note in notes] if markdown else notes) + [""]
+    return "\n".join(out).rstrip()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("file")
+    parser.add_argument("--markdown", action="store_true")
+    arguments = parser.parse_args()
+    print(render(list(read(arguments.file).values()), arguments.markdown))
