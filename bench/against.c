@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/other_load.h"
+
 static const double least_band = 0.02;
 
 static double noise(const struct bench_row *row) { return (row->q3 - row->q1) / row->ms; }
@@ -64,9 +66,12 @@ static void compare_row(const struct bench_row *before, const struct bench_row *
                         struct json_writer *w) {
   double ratio = ratio_of(before, now), band = against_band(before, now);
   const char *verdict = against_verdict(before, now);
+  bool disturbed = before->others > disturbing_load || now->others > disturbing_load;
   if (table) {
-    printf("%-28s %-5s %5d %7d %9.1f %9.1f %7.3f %8.1f %%  %s\n", now->arch, now->dtype, now->batch, now->threads,
+    printf("%-28s %-5s %5d %7d %9.1f %9.1f %7.3f %8.1f %%  %s", now->arch, now->dtype, now->batch, now->threads,
            before->images_per_s, now->images_per_s, ratio, 100 * band, verdict);
+    if (disturbed) printf(" (others used %.1f cores before, %.1f now)", before->others, now->others);
+    printf("\n");
   }
   if (!w) return;
   json_begin_object(w);
@@ -76,6 +81,7 @@ static void compare_row(const struct bench_row *before, const struct bench_row *
   json_key(w, "ratio"), json_number(w, ratio);
   json_key(w, "band"), json_number(w, band);
   json_key(w, "verdict"), json_string(w, verdict);
+  json_key(w, "disturbed"), json_boolean(w, disturbed);
   json_end_object(w);
 }
 

@@ -3,7 +3,8 @@
  * A row's noise is its quartile span over its median, (q3 - q1) / median: half of its runs lie within it. The band of a
  * pair is the sum of both rows' noise, at least 2 %, which one process's runs do not show but two processes' do (pages,
  * clock, neighbours). With r = images/s now over images/s before the verdict is "faster" when r > 1 + band, "slower"
- * when r < 1 / (1 + band), and else "same": a pair and its reverse have opposite verdicts. */
+ * when r < 1 / (1 + band), and else "same": a pair and its reverse have opposite verdicts.
+ * A row during which other programs kept cores busy is marked: its verdict may be theirs. */
 #ifndef BENCH_AGAINST_H
 #define BENCH_AGAINST_H
 
@@ -15,6 +16,7 @@ struct bench_row {
   char arch[MAX_ARCH_NAME], dtype[16];
   int batch, threads;
   double images_per_s, ms, q1, q3;
+  double others; /* cores that other programs used meanwhile; 0 where it was not told */
   bool paired;
 };
 

@@ -50,6 +50,8 @@ static int read_row(struct bench_row *row, const struct json *object, error *e) 
   if (status == OK) status = read_positive(object, "ms", &row->ms, e);
   if (status == OK) status = read_positive(object, "ms_q1", &row->q1, e);
   if (status == OK) status = read_positive(object, "ms_q3", &row->q3, e);
+  if (status == OK && json_get(object, "other_cores") && !json_get_number(object, "other_cores", &row->others))
+    status = fail(e, "other_cores: is no number");
   if (status == OK && (row->q1 > row->ms || row->ms > row->q3)) status = fail(e, "ms: lies outside its quartiles");
   return status;
 }

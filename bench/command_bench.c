@@ -7,11 +7,13 @@
 #include "bench/machine.h"
 #include "bench/machine_facts.h"
 #include "bench/model_bench.h"
+#include "bench/scaling.h"
 #include "bench/subject.h"
 #include "evaluate/output.h"
 
 static const char default_archs[] =
     "resnet50,convnext_tiny,vit_base_patch16_224,swin_tiny_patch4_window7_224,vit_base_patch32_clip_224";
+static const char scaling_archs[] = "resnet50,vit_base_patch16_224";
 
 static int read_list(const struct arguments *arguments, const char *name, long long high, int *list, size_t *count,
                      error *e) {
@@ -29,6 +31,45 @@ static int read_list(const struct arguments *arguments, const char *name, long l
   return status;
 }
 
+/* Options that go together. */
+static int check_kind(const struct bench *bench, error *e) {
+  if (bench->gemm + bench->scaling + (bench->images != NULL) > 1)
+    return usage_error(e, "--gemm, --images and --scaling: one of them");
+  if (bench->gpu.name[0] && (bench->gemm || bench->images)) return usage_error(e, "--device: is for models");
+  if (bench->gpu.name[0] && bench->scaling) return usage_error(e, "--scaling: is for the CPU");
+  if (bench->against && (bench->gemm || bench->images || bench->scaling))
+    return usage_error(e, "--against: is for models");
+  if (bench->bandwidth > 0 && !bench->scaling) return usage_error(e, "--bandwidth: goes with --scaling");
+  return OK;
+}
+
+static int rising(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
+
+/* One batch, and threads that begin with 1 and rise: 1, 2, 4 ... all, or those that were given. */
+static int plan_scaling(struct bench *bench, const struct arguments *arguments, error *e) {
+  if (!option_given(arguments, "--batch")) {
+    bench->batches[0] = 16;
+    bench->batch_count = 1;
+  }
+  if (bench->batch_count > 1) return usage_error(e, "--batch: --scaling takes one");
+  int given[MOST_LIST + 1] = {1};
+  size_t count = 1;
+  if (option_given(arguments, "--threads")) {
+    for (size_t i = 0; i < bench->thread_count; i++) given[count++] = bench->threads[i];
+  } else {
+    for (int n = 2; n < usable_cores(); n *= 2) given[count++] = n;
+    given[count++] = usable_cores();
+  }
+  qsort(given, count, sizeof *given, rising);
+  bench->thread_count = 0;
+  for (size_t i = 0; i < count; i++) {
+    if (i > 0 && given[i] == given[i - 1]) continue;
+    if (bench->thread_count == MOST_LIST) return usage_error(e, "--threads: at most %d values and 1", MOST_LIST - 1);
+    bench->threads[bench->thread_count++] = given[i];
+  }
+  return OK;
+}
+
 static int read_options(const struct arguments *arguments, struct bench *bench, error *e) {
   *bench = (struct bench){.archs = option_text(arguments, "--arch"),
                           .weights = option_text(arguments, "--weights"),
@@ -43,19 +84,21 @@ static int read_options(const struct arguments *arguments, struct bench *bench, 
   if (usable_cores() > 1) bench->threads[bench->thread_count++] = usable_cores();
   bench->json = option_given(arguments, "--json");
   bench->gemm = option_given(arguments, "--gemm");
+  bench->scaling = option_given(arguments, "--scaling");
   int status = read_list(arguments, "--batch", 1024, bench->batches, &bench->batch_count, e);
   if (status == OK) status = read_list(arguments, "--threads", 1024, bench->threads, &bench->thread_count, e);
   if (status == OK) status = option_real(arguments, "--seconds", 0.01, 3600, &bench->seconds, e);
   if (status == OK) status = placement_describe(bench->device, &bench->gpu, e);
+  if (status == OK) status = option_real(arguments, "--bandwidth", 1, 1e6, &bench->bandwidth, e);
+  if (status == OK) status = check_kind(bench, e);
   if (status != OK) return status;
-  if (bench->gpu.name[0] && (bench->gemm || bench->images)) return usage_error(e, "--device: is for models");
-  if (bench->against && (bench->gemm || bench->images)) return usage_error(e, "--against: is for models");
   if (bench->gpu.name[0]) { /* one thread feeds it */
     bench->thread_count = 1;
     bench->threads[0] = 1;
   }
   if (bench->images) bench->thread_count = 0; /* nothing to hold against the peak of multiply-adds */
-  if (!bench->archs && !bench->weights) bench->archs = default_archs;
+  if (bench->scaling && (status = plan_scaling(bench, arguments, e)) != OK) return status;
+  if (!bench->archs && !bench->weights) bench->archs = bench->scaling ? scaling_archs : default_archs;
   for (const char *list = bench->archs; list && *list;) {
     char name[MAX_ARCH_NAME];
     struct architecture found;
@@ -115,6 +158,19 @@ static int bench_images(const struct bench *bench, error *e) {
   return images_bench(&request, bench->w, e);
 }
 
+static int bench_scaling(const struct bench *bench, error *e) {
+  struct scaling_request request = {.archs = bench->archs,
+                                    .weights = bench->weights,
+                                    .threads = bench->threads,
+                                    .bandwidths = bench->bandwidths,
+                                    .thread_count = bench->thread_count,
+                                    .batch = bench->batches[0],
+                                    .seconds = bench->seconds,
+                                    .bandwidth = bench->bandwidth,
+                                    .table = !bench->json};
+  return scaling_bench(&request, bench->w, e);
+}
+
 static int measure_machine(struct bench *bench, error *e) {
   if (bench->gpu.name[0]) {
     bench->peaks[0] = bench->gpu.peak_gflops;
@@ -141,6 +197,8 @@ static int bench_all(struct bench *bench, error *e) {
   } else if (bench->gemm) {
     if (bench->w) json_key(bench->w, "gemm");
     status = gemm_bench(bench->kernels, bench->threads, bench->thread_count, bench->seconds / 4, bench->w, e);
+  } else if (bench->scaling) {
+    status = bench_scaling(bench, e);
   } else {
     status = bench_models(bench, e);
     if (status == OK && bench->against)
@@ -190,6 +248,11 @@ static const struct option options[] = {
     {"--device", 0, "DEVICE", "cpu (default), cuda, cuda:tf32, cuda:bf16 or auto: an NVIDIA GPU instead"},
     {"--seconds", 's', "S", "time for each row (default 2)"},
     {"--gemm", 0, NULL, "matrix products of ResNet-50's and ViT-B's layers instead of models"},
+    {"--scaling", 0, NULL,
+     "how speed grows with 1, 2, 4 ... all threads instead, for one image at a time and\n"
+     "for batches (of --batch, default 16), and what to expect of up to 64 cores\n"
+     "(default models: resnet50 and vit_base_patch16_224)"},
+    {"--bandwidth", 0, "GB/S", "of --scaling: what the memory of the larger machine gives (default 200)"},
     {"--images", 0, "DATA",
      "how fast pictures become a model's input instead, stage by stage on one thread:\n"
      "a picture, a folder or a tar; by the recipe of --weights (default: side 224,\n"

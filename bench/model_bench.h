@@ -17,7 +17,8 @@ struct bench {
   double peaks[MOST_LIST], bandwidths[MOST_LIST]; /* GFLOP/s and GB/s for each number of threads */
   double seconds;                                 /* of each row */
   double load_peak_mb;                            /* the resident set's largest size while the model was loaded */
-  bool json, gemm;
+  double bandwidth;                               /* --bandwidth, GB/s; 0: not given */
+  bool json, gemm, scaling;
   const struct kernels *kernels;
   struct bench_rows measured, earlier;
   struct json_writer *w; /* NULL: a table only */

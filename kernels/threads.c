@@ -42,6 +42,8 @@ struct threads {
   _Atomic int sleeping;  /* workers (or the caller) inside futex_wait */
   _Atomic bool stop;
   int spins;
+  threads_observer *observer;
+  void *observer_context;
 };
 
 static void futex_wait(_Atomic uint32_t *word, uint32_t value) {
@@ -231,6 +233,7 @@ static void run_job(struct threads *pool, size_t first, uint32_t tasks, thread_t
 }
 
 void threads_run(struct threads *pool, size_t count, thread_task *task, void *context) {
+  if (pool && pool->observer) pool->observer(pool->observer_context, count);
   if (!pool || pool->count == 1 || count <= 1) {
     for (size_t i = 0; i < count; i++) task(context, i, 0);
     return;
@@ -238,6 +241,11 @@ void threads_run(struct threads *pool, size_t count, thread_task *task, void *co
   for (size_t first = 0; first < count; first += MOST_TASKS) {
     run_job(pool, first, (uint32_t)(count - first < MOST_TASKS ? count - first : MOST_TASKS), task, context);
   }
+}
+
+void threads_observe(struct threads *pool, threads_observer *observer, void *context) {
+  pool->observer = observer;
+  pool->observer_context = context;
 }
 
 int threads_reserve_scratch(struct threads *pool, size_t bytes, error *e) {

@@ -28,6 +28,11 @@ int threads_count(const struct threads *pool);
 typedef void thread_task(void *context, size_t index, int thread);
 void threads_run(struct threads *pool, size_t count, thread_task *task, void *context);
 
+/* From now on tell the observer of every threads_run() on this pool and its count, before it begins and on the caller;
+ * NULL: nobody. To learn how work is split. */
+typedef void threads_observer(void *context, size_t count);
+void threads_observe(struct threads *pool, threads_observer *observer, void *context);
+
 /* `bytes` of 64-byte-aligned scratch for each thread, kept until the pool stops; grows only. The pool must not be
  * NULL. */
 int threads_reserve_scratch(struct threads *pool, size_t bytes, error *e);
