@@ -9,22 +9,24 @@ Then come rounds: each runs every engine in turn, beginning with another one eve
 peer of that round; the median and the span count, as machines are noisy. Memory is the largest resident set of a process,
 from loading to the end, against the leanest peer's (with its interpreter and libraries).
 
+A turn in which other processes used more than 5 % of the cores is taken once again; `~` marks those that stayed disturbed, and
+the table tells the worst (quiet.py).
+
 --out keeps a line of JSON a cell; the cells that a file holds are not measured again, so that an interrupted run goes on, and
 table.py prints it. --isa avx2 holds this program, and the peers that can be told, to AVX2.
 """
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
 import numpy as np
 
+import quiet
 import table
-from engines import HERE, MEAN, PEERS, STD, Backbones, Failure, Peer
+from engines import HERE, MEAN, STD, Backbones, Failure, Peer
 
 ROOT = os.path.dirname(os.path.dirname(HERE))
 MODELS = ("resnet18,resnet34,resnet50,convnext_tiny,convnext_base,vit_small_patch16_224,vit_base_patch16_224,"
@@ -97,10 +99,9 @@ def measure(cell, a):
                 results = {}
                 for i in range(len(engines)):
                     engine = engines[(i + r) % len(engines)]
-                    results[engine.name] = engine.round(a.seconds)
-                    time.sleep(0.3)  # its threads stop spinning
+                    results[engine.name] = quiet.undisturbed(engine, a.seconds)
                 cell["rounds"].append({engine.name: results[engine.name] for engine in engines})
-                print(f"  round {r + 1}: " + ", ".join(f"{name} {value[0]:.1f}" for name, value in cell["rounds"][-1].items()), flush=True)
+                print(f"  round {r + 1}: " + ", ".join(f"{name} {value[0]:.1f}{'~' * (value[2] > quiet.MOST_FOREIGN)}" for name, value in cell["rounds"][-1].items()), flush=True)
         finally:
             for peer in peers:
                 peer.stop()
@@ -111,7 +112,7 @@ def main():
     parser.add_argument("--arch", default=MODELS, help="names, separated by commas (default: the README's)")
     parser.add_argument("--batch", default="1,16")
     parser.add_argument("--threads", default="1,2")
-    parser.add_argument("--peers", default=",".join(PEERS))
+    parser.add_argument("--peers", default=",".join(table.PEERS))
     parser.add_argument("--isa", default="", choices=("", "avx2"))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2, help="of each engine in a round")
@@ -133,8 +134,7 @@ def main():
                 measure(cell, a)
                 done[table.key(cell)] = cell
                 if a.out:
-                    with open(a.out, "a") as file:
-                        file.write(json.dumps(cell) + "\n")
+                    table.append(a.out, cell)
     cells = [done[key] for key in chosen]
     print("\n" + table.render(cells) + "\n\n" + table.render(cells, markdown=True))
 

@@ -8,7 +8,6 @@ import tempfile
 import numpy as np
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PEERS = ("onnxruntime", "openvino", "torch", "torch_compiled", "ncnn")
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -56,6 +55,9 @@ class Backbones:
                       "-b", self.job["batch"], "-t", self.job["threads"], "-q")
             return np.load(os.path.join(out, "features.npy"))
 
+    def pid(self):
+        return os.getpid()  # whose children the rounds are
+
     def round(self, seconds):
         arguments = ("--arch", self.job["arch"], "--batch", self.job["batch"], "--threads", self.job["threads"])
         row = json.loads(self.call("bench", *arguments, "--seconds", seconds, "--json"))["rows"][0]
@@ -85,6 +87,9 @@ class Peer:
             self.process.wait()
             raise Failure(last_line(self.log))
         return json.loads(line)
+
+    def pid(self):
+        return self.process.pid
 
     def round(self, seconds):
         self.process.stdin.write(f"round {seconds}\n")

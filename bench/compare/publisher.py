@@ -50,10 +50,32 @@ def write_onnx(model, side, path):
     os.rename(path + ".part", path)
 
 
+def use_multihead_attention(model):
+    """A ViT's attention as torch's own module, which pnnx knows as one layer; timm's is a sequence of operations to it."""
+    import torch
+
+    class SelfAttention(torch.nn.Module):
+        def __init__(self, timm_attention):
+            super().__init__()
+            qkv, width = timm_attention.qkv, timm_attention.qkv.in_features
+            self.heads = torch.nn.MultiheadAttention(width, timm_attention.num_heads, batch_first=True)
+            self.heads.in_proj_weight, self.heads.in_proj_bias = qkv.weight, qkv.bias
+            self.heads.out_proj = timm_attention.proj
+
+        def forward(self, x, **_):
+            return self.heads(x, x, x, need_weights=False)[0]
+
+    torch.backends.mha.set_fastpath_enabled(False)
+    for block in getattr(model, "blocks", []):
+        block.attn = SelfAttention(block.attn)
+    return model.eval()
+
+
 def write_ncnn(model, side, stem):
     """By pnnx from a trace of one picture; the program lies beside this interpreter."""
     import torch
 
+    model = use_multihead_attention(model)
     with tempfile.TemporaryDirectory() as folder:
         trace = os.path.join(folder, "m.pt")
         torch.jit.trace(model, torch.zeros(1, 3, side, side), check_trace=False).save(trace)
@@ -83,7 +105,7 @@ def prepare(arch, folder):
         exportable, _ = network(arch, exportable=True)
         exportable.load_state_dict(model.state_dict())
         for kind, make in (("onnx", lambda: write_onnx(exportable, side, stem + ".onnx")),
-                           ("ncnn", lambda: write_ncnn(exportable, side, stem))):
+                           ("ncnn", lambda: write_ncnn(exportable, side, stem))):  # the last: it changes the model
             try:
                 make()
             except Exception as problem:

@@ -3,12 +3,13 @@
     python bench/compare/table.py FILE.jsonl [--markdown]
 """
 import argparse
+import collections
 import json
+import signal
 import statistics
 
-from engines import PEERS
-
 TITLES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "torch": "torch", "torch_compiled": "compiled", "ncnn": "ncnn"}
+PEERS = tuple(TITLES)
 
 
 def read(path):
@@ -23,6 +24,14 @@ def read(path):
     except FileNotFoundError:
         pass
     return cells
+
+
+def append(path, cell):
+    """A line more; what an interruption tore goes."""
+    with open(path, "a+b") as file:
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
+        file.write(json.dumps(cell).encode() + b"\n")
 
 
 def key(cell):
@@ -40,6 +49,10 @@ def memory(cell, engine):
 def ratios(cell):
     """Ours to the fastest peer of the round."""
     return [r["backbones"][0] / max(r[p][0] for p in r if p != "backbones") for r in cell["rounds"]]
+
+
+def disturbed(cell):
+    return max(engine[2] for r in cell["rounds"] for engine in r.values())
 
 
 def number(value):
@@ -74,8 +87,12 @@ def notes_of(cells):
         for peer, reason in cell["missing"].items():
             missing.setdefault((TITLES[peer], reason), {}).setdefault(cell["arch"], None)
     notes = [f"{peer} (-): {', '.join(archs)}: {reason}" for (peer, reason), archs in missing.items()]
-    for peer, text in sorted({(p, text) for cell in cells for p, text in cell["notes"].items() if "mode" not in text}):
-        notes.append(f"{TITLES[peer]}: {text}")
+    said = {}
+    for cell in cells:
+        for peer, text in cell["notes"].items():
+            said.setdefault(peer, collections.Counter())[text] += 1
+    for peer, texts in said.items():
+        notes.append(f"{TITLES[peer]}: " + ", ".join(f"{text} ({count} row{'s' * (count > 1)})" for text, count in texts.items()))
     return notes
 
 
@@ -92,7 +109,8 @@ def render(cells, markdown=False):
         rows = [["model", "batch", "threads", "backbones"] + [TITLES[p] for p in PEERS] + ["to the best", "MB, to the leanest"]]
         out += [f"{machine}{', held to ' + isa if isa else ''}; " + ", ".join(versions.values()),
                 f"images/s, float32: medians of {count} alternating rounds of {seconds:g} s; worst difference of features "
-                f"{max((d for cell in group for d in cell['differences'].values()), default=0):.1e} of the largest", ""]
+                f"{max((d for cell in group for d in cell['differences'].values()), default=0):.1e} of the largest; "
+                f"others used at most {100 * max(map(disturbed, group)):.0f} % of the cores meanwhile", ""]
         out += lines_of(rows + [row(cell) for cell in group], markdown)
         notes = notes_of(group)
         out += ([""] if notes else []) + (["* " + note for note in notes] if markdown else notes) + [""]
@@ -104,4 +122,5 @@ if __name__ == "__main__":
     parser.add_argument("file")
     parser.add_argument("--markdown", action="store_true")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as `| head` expects
     print(render(list(read(arguments.file).values()), arguments.markdown))
