@@ -212,9 +212,20 @@ lint:
 demo: all
 	@sh evaluate/demo/demo.sh $(BUILD)/backbones $(BUILD)/demo
 
+# Every family, in the sizes that papers and the tables of other runtimes show; `backbones bench --list` has all names.
+# (A dollar sign and a backslash at the end of a line join without a blank.)
+BENCH_ARCH ?= resnet18,resnet34,resnet50,resnext50_32x4d,convnext_tiny,convnext_base,convnextv2_tiny,$\
+vit_small_patch16_224,vit_base_patch16_224,vit_small_patch14_dinov2,vit_small_patch16_dinov3,$\
+vit_base_patch16_clip_224,vit_base_patch32_clip_224,vit_base_patch16_siglip_224,resnet50_clip,$\
+swin_tiny_patch4_window7_224,swinv2_tiny_window8_256
+BENCH_SECONDS ?= 2
+# The results of the run before are kept, and compared with.
 .PHONY: bench
 bench: all
-	$(BUILD)/backbones bench --out $(BUILD)/bench.json
+	@before=; if [ -f $(BUILD)/bench.json ]; then \
+	  cp $(BUILD)/bench.json $(BUILD)/bench-before.json; before="--against $(BUILD)/bench-before.json"; fi; \
+	$(BUILD)/backbones bench --arch $(BENCH_ARCH) --batch 1,16 --seconds $(BENCH_SECONDS) \
+	  --out $(BUILD)/bench.json $$before
 
 ARCH ?= resnet50
 .PHONY: profile
@@ -237,7 +248,8 @@ help:
 	@echo "make            build/backbones and build/libbackbones.a"
 	@echo "make demo       draw pictures, let five tiny backbones compete on them: a report in a minute"
 	@echo "make test       all tests (TESTS=\"word ...\" for some)"
-	@echo "make bench      throughput of the architectures, table and build/bench.json"
+	@echo "make bench      throughput of every family, table and build/bench.json, compared with the run before"
+	@echo "                (BENCH_ARCH=resnet50,... BENCH_SECONDS=2 for each row)"
 	@echo "make profile    where the time goes (ARCH=resnet50)"
 	@echo "make cuda       the program with --device cuda, under build/cuda (needs the CUDA toolkit, not a GPU)"
 	@echo "make test-cuda  the kernels' and models' tests on a GPU, then under compute-sanitizer"

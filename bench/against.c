@@ -62,15 +62,18 @@ static void write_key(struct json_writer *w, const struct bench_row *row) {
   json_key(w, "threads"), json_integer(w, row->threads);
 }
 
+static bool disturbed(const struct bench_row *before, const struct bench_row *now) {
+  return before->others > disturbing_load || now->others > disturbing_load;
+}
+
 static void compare_row(const struct bench_row *before, const struct bench_row *now, bool table,
                         struct json_writer *w) {
   double ratio = ratio_of(before, now), band = against_band(before, now);
   const char *verdict = against_verdict(before, now);
-  bool disturbed = before->others > disturbing_load || now->others > disturbing_load;
   if (table) {
     printf("%-28s %-5s %5d %7d %9.1f %9.1f %7.3f %8.1f %%  %s", now->arch, now->dtype, now->batch, now->threads,
            before->images_per_s, now->images_per_s, ratio, 100 * band, verdict);
-    if (disturbed) printf(" (others used %.1f cores before, %.1f now)", before->others, now->others);
+    if (disturbed(before, now)) printf(" (others used %.1f cores before, %.1f now)", before->others, now->others);
     printf("\n");
   }
   if (!w) return;
@@ -81,7 +84,7 @@ static void compare_row(const struct bench_row *before, const struct bench_row *
   json_key(w, "ratio"), json_number(w, ratio);
   json_key(w, "band"), json_number(w, band);
   json_key(w, "verdict"), json_string(w, verdict);
-  json_key(w, "disturbed"), json_boolean(w, disturbed);
+  json_key(w, "disturbed"), json_boolean(w, disturbed(before, now));
   json_end_object(w);
 }
 
@@ -120,18 +123,24 @@ void against_compare(struct bench_rows *now, struct bench_rows *before, const ch
     json_key(w, "differences"), json_string(w, *differences ? differences : NULL);
     json_key(w, "rows"), json_begin_array(w);
   }
-  size_t counts[3] = {0};
+  size_t faster = 0, slower = 0, same = 0, doubtful = 0;
   for (size_t i = 0; i < now->count; i++) {
     struct bench_row *row = &now->rows[i], *earlier = partner(before, row);
     if (!earlier) continue;
     row->paired = earlier->paired = true;
     compare_row(earlier, row, table, w);
     const char *verdict = against_verdict(earlier, row);
-    counts[*verdict == 'f' ? 0 : *verdict == 's' && verdict[1] == 'l' ? 1 : 2]++;
+    faster += !strcmp(verdict, "faster");
+    slower += !strcmp(verdict, "slower");
+    same += !strcmp(verdict, "same");
+    doubtful += disturbed(earlier, row);
   }
   if (w) json_end_array(w);
   tell_single(now, "only_now", "now", table, w);
   tell_single(before, "only_before", "before", table, w);
   if (w) json_end_object(w);
-  if (table) printf("%zu faster, %zu slower, %zu the same\n", counts[0], counts[1], counts[2]);
+  if (!table) return;
+  printf("%zu faster, %zu slower, %zu the same", faster, slower, same);
+  if (doubtful) printf("; others disturbed %zu of them", doubtful);
+  printf("\n");
 }

@@ -11,6 +11,10 @@ static void end_line(double others) {
 }
 
 void scaling_print_barriers(const int *threads, const double *us, size_t count, double others) {
+  if (count == 1) {
+    printf("\nbarrier: not measured on one thread; what is expected of more leaves it out\n");
+    return;
+  }
   printf("\nbarrier, what an op takes beyond its tasks:");
   for (size_t i = 0; i < count; i++)
     printf("%s %d thread%s %.2f us", i ? "," : "", threads[i], threads[i] > 1 ? "s" : "", us[i]);

@@ -92,7 +92,24 @@ TEST(bench_compares_with_an_earlier_run) {
   CHECK_CONTAINS(run.out, "  slower\n");
   CHECK_CONTAINS(run.out, "  only now: ");
   CHECK_CONTAINS(run.out, "vit_elsewhere                f32       1       1  only before: 20.0 images/s\n");
-  CHECK_CONTAINS(run.out, "\n1 faster, 1 slower, 0 the same\n");
+  CHECK_CONTAINS(run.out, "\n1 faster, 1 slower, 0 the same");
+  free(path);
+}
+
+TEST(against_marks_what_others_disturbed) {
+  /* Rows that say how busy others were: the verdict stays, with a mark. */
+  char *path = write_made("busy.json",
+                          "{\"arch\": \"resnet8_cifar\", \"dtype\": \"f32\", \"batch\": 1, \"threads\": 1, "
+                          "\"images_per_s\": 0.001, \"ms\": 1e6, \"ms_q1\": 1e6, \"ms_q3\": 1e6, "
+                          "\"other_cores\": 1.25}");
+  struct run run =
+      RUN("bench", "--arch", "resnet8_cifar", "--batch", "1", "--threads", "1", "--seconds", "0.01", "--against", path);
+  CHECK_MSG(run.exit_code == 0, "%s", run.err);
+  CHECK_CONTAINS(run.out, "  faster (others used 1.2 cores before, 0.0 now)\n");
+  CHECK_CONTAINS(run.out, "\n1 faster, 0 slower, 0 the same; others disturbed 1 of them\n");
+  run = RUN("bench", "--arch", "resnet8_cifar", "--batch", "1", "--threads", "1", "--seconds", "0.01", "--against",
+            path, "--json");
+  CHECK_CONTAINS(run.out, "\"verdict\":\"faster\",\"disturbed\":true}");
   free(path);
 }
 
