@@ -33,8 +33,5 @@ class Peer:
             self.run(image)
         return len(self.x)
 
-    def finish(self):
-        pass
-
 
 load = Peer

@@ -6,17 +6,17 @@ NAME_peer.py beside this file has `load(job)`, which returns an object with
 
     version          text
     features(x)      float32 [batch, features] of x, float32 [batch, 3, side, side]
-    step()           runs the network on that x again and returns the images begun
-    finish()         waits for what `step` began and did not end; most have nothing to do
+    step()           runs the network on that x again, to the end, and returns the images done
 
 One line of JSON when it is ready: {"version", "import_mb", "load_s", "note"}; then for each line "round SECONDS" on standard
-input one of {"images_per_s", "peak_mb"}. peak_mb is the process's largest resident set so far, the interpreter and libraries
+input one of {"images_per_s", "peak_mb"}, by the median time of a step as `backbones bench` does. peak_mb is the process's largest resident set so far, the interpreter and libraries
 included; import_mb is what it had before the model.
 """
 import argparse
 import importlib
 import json
 import os
+import statistics
 import sys
 import time
 
@@ -29,11 +29,12 @@ def status_mb(key):
 
 
 def run_round(peer, seconds):
-    images, begin = 0, time.perf_counter()
-    while images == 0 or time.perf_counter() - begin < seconds:
-        images += peer.step()
-    peer.finish()
-    return images / (time.perf_counter() - begin)
+    times, begin = [], time.perf_counter()
+    while not times or time.perf_counter() - begin < seconds:
+        start = time.perf_counter()
+        images = peer.step()
+        times.append(time.perf_counter() - start)
+    return images / statistics.median(times)
 
 
 def main():

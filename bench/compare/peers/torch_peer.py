@@ -28,8 +28,5 @@ class Peer:
         self.model(self.x)
         return len(self.x)
 
-    def finish(self):
-        pass
-
 
 load = Peer
