@@ -27,6 +27,10 @@ ISA_FLAGS_avx2 = -mavx2 -mfma
 ISA_FLAGS_neon =
 ISA_FLAGS_plain =
 SIMD_SOURCES = $(wildcard kernels/simd/*.c images/simd/*.c)
+# A compiler that knows AVX-512's products of bfloat16 pairs (gcc 10) compiles their tile once more.
+ifneq (,$(findstring avx512,$(ISAS)))
+BF16_PAIRS := $(shell echo | $(CC) -mavx512bf16 -E - >/dev/null 2>&1 && echo $(BUILD)/kernels/simd/gemm_bf16_pairs.o)
+endif
 
 LIBRARY_SOURCES = $(wildcard kernels/*.c kernels/reference/*.c weights-tools/*.c models/*.c images/*.c evaluate/*.c bench/*.c)
 TEST_SOURCES = $(wildcard tests/*.c tests/cuda/*.c)
@@ -60,7 +64,7 @@ $(BUILD)/on-gpu/%.o: tests/cuda/%.c
 endif
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
-SIMD_OBJECTS = $(foreach isa,$(ISAS),$(patsubst %.c,$(BUILD)/%_$(isa).o,$(SIMD_SOURCES)))
+SIMD_OBJECTS = $(foreach isa,$(ISAS),$(patsubst %.c,$(BUILD)/%_$(isa).o,$(SIMD_SOURCES))) $(BF16_PAIRS)
 LIBRARY_OBJECTS = $(call objects,$(LIBRARY_SOURCES)) $(SIMD_OBJECTS) $(CUDA_OBJECTS)
 # The kernels for GPUs as C for the simulated machine that the tests run them on, and what runs a plan by them.
 SIMULATED_SOURCES = $(filter-out kernels/cuda/device.cu,$(wildcard kernels/cuda/*.cu))
@@ -100,6 +104,11 @@ $(BUILD)/$(2)/simd/%_$(1).o: $(2)/simd/%.c
 	@$$(CC) $$(CFLAGS_ALL) $$(ISA_FLAGS_$(1)) -DISA=$(1) -DISA_$(1)=1 -c -o $$@ $$<
 endef
 $(foreach isa,$(ISAS),$(foreach folder,kernels images,$(eval $(call simd_rule,$(isa),$(folder)))))
+$(BUILD)/kernels/simd/gemm_bf16_pairs.o: kernels/simd/gemm_bf16.c
+	@mkdir -p $(@D)
+	@echo "cc   $< (avx512, pairs)"
+	@$(CC) $(CFLAGS_ALL) $(ISA_FLAGS_avx512) -mavx512bf16 -DISA=avx512 -DISA_avx512=1 -DBF16_PAIRS=1 -c -o $@ $<
+$(BUILD)/kernels/simd/table_avx512.o: ISA_DEFINES = $(if $(BF16_PAIRS),-DHAVE_avx512_pairs=1)
 $(BUILD)/kernels/kernels.o $(BUILD)/images/pixel_kernels.o: ISA_DEFINES = $(foreach isa,$(ISAS),-DHAVE_$(isa)=1)
 
 # The same program and library with CUDA, under build/cuda (needs nvcc 12 or newer, for

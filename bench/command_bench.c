@@ -161,6 +161,7 @@ static int bench_images(const struct bench *bench, error *e) {
 static int bench_scaling(const struct bench *bench, error *e) {
   struct scaling_request request = {.archs = bench->archs,
                                     .weights = bench->weights,
+                                    .device = bench->device,
                                     .threads = bench->threads,
                                     .bandwidths = bench->bandwidths,
                                     .thread_count = bench->thread_count,
@@ -245,7 +246,7 @@ static const struct option options[] = {
     {"--weights", 'w', "WEIGHTS", "a checkpoint instead"},
     {"--batch", 'b', "N,...", "batch sizes (default 1,16)"},
     {"--threads", 't', "N,...", "numbers of threads (default 1 and all)"},
-    {"--device", 0, "DEVICE", "cpu (default), cuda, cuda:tf32, cuda:bf16 or auto: an NVIDIA GPU instead"},
+    {"--device", 0, "DEVICE", "cpu (default) or cpu:bf16; an NVIDIA GPU: cuda, cuda:tf32, cuda:bf16 or auto"},
     {"--seconds", 's', "S", "time for each row (default 2)"},
     {"--gemm", 0, NULL, "matrix products of ResNet-50's and ViT-B's layers instead of models"},
     {"--scaling", 0, NULL,

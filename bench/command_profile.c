@@ -44,7 +44,7 @@ static const struct option options[] = {
     {"--weights", 'w', "WEIGHTS", "a checkpoint instead"},
     {"--batch", 'b', "N", "batch size (default 1)"},
     {"--threads", 't', "N", "threads (default: all)"},
-    {"--device", 0, "DEVICE", "cpu (default), cuda, cuda:tf32, cuda:bf16 or auto: an NVIDIA GPU instead"},
+    {"--device", 0, "DEVICE", "cpu (default) or cpu:bf16; an NVIDIA GPU: cuda, cuda:tf32, cuda:bf16 or auto"},
     {"--seconds", 's', "S", "time to measure (default 2)"},
     {"--trace", 0, "FILE", "write a trace for chrome://tracing or Perfetto"},
     {"--json", 0, NULL, "print one JSON object"},

@@ -58,7 +58,7 @@ static int keep_row(struct bench *bench, const struct subject *subject, size_t t
                     error *e) {
   struct bench_row *row = &m->row;
   snprintf(row->arch, sizeof row->arch, "%s", subject->info.arch);
-  snprintf(row->dtype, sizeof row->dtype, "f32");
+  snprintf(row->dtype, sizeof row->dtype, "%s", model_dtype(subject->model));
   row->threads = bench->threads[thread_index];
   row->images_per_s = row->batch / m->time.median;
   row->ms = m->time.median * 1e3;

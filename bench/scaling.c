@@ -152,9 +152,10 @@ static int measure_costs(struct scaling *s, error *e) {
 static int scale_subject(const struct scaling_request *request, const char *arch, const double *barriers,
                          struct json_writer *w, error *e) {
   struct scaling s = {.request = request, .barriers = barriers};
-  int status = subject_load(&s.subject, arch, request->weights, "cpu", e);
+  int status = subject_load(&s.subject, arch, request->weights, request->device, e);
   if (status == OK) {
     s.result.arch = s.subject.info.arch;
+    s.result.dtype = model_dtype(s.subject.model);
     s.result.batch = request->batch;
     s.result.socket_bandwidth = socket_bandwidth(request);
     status = measure_costs(&s, e);

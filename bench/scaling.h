@@ -8,6 +8,7 @@
 struct scaling_request {
   const char *archs; /* a list of names, with seeded weights; or, with `weights`, the name of one or NULL */
   const char *weights;
+  const char *device;       /* "cpu" or "cpu:bf16" */
   const int *threads;       /* [thread_count] rising, the first is 1 */
   const double *bandwidths; /* [thread_count] measured, GB/s */
   size_t thread_count;

@@ -132,7 +132,7 @@ static void write_curve(const struct scaling_curve *curve, bool latency, struct 
 void scaling_write(const struct scaling_result *r, struct json_writer *w) {
   json_begin_object(w);
   json_key(w, "arch"), json_string(w, r->arch);
-  json_key(w, "dtype"), json_string(w, "f32");
+  json_key(w, "dtype"), json_string(w, r->dtype);
   json_key(w, "ops"), json_integer(w, (int64_t)r->ops);
   json_key(w, "barriers"), json_integer(w, (int64_t)r->jobs);
   json_key(w, "weight_mb"), json_number(w, r->weight_bytes * 1e-6);

@@ -27,7 +27,7 @@ struct scaling_curve {
 };
 
 struct scaling_result {
-  const char *arch;
+  const char *arch, *dtype;
   size_t ops, jobs;                      /* of an image; jobs: calls of threads_run() */
   double weight_bytes, activation_bytes; /* packed; read and written by an image */
   double together;                       /* images of a worker's batch that run together */

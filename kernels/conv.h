@@ -28,11 +28,14 @@ struct packed_conv *conv_pack(const struct kernels *kernels, const struct conv_s
  * normalised rows live in scratch, never in memory. */
 int conv_normalize_input(struct packed_conv *packed, const float *gamma, const float *beta, float epsilon, bool window,
                          error *e);
+/* From now on both factors are rounded to bfloat16 and their products summed in single precision: the weights now, the
+ * rows of the input as they are read. Half the bytes, and where the CPU multiplies such pairs twice the speed. */
+int conv_round_to_bf16(struct packed_conv *packed, const struct bf16_kernels *bf16, error *e);
 void conv_release(struct packed_conv *packed);
 /* Bytes that the packed weights hold. */
 size_t conv_packed_bytes(const struct packed_conv *packed);
-/* What was packed, for a back end with an order of its own: weight [out, in / groups, kernel, kernel] is filled; the
- * rest is the packed layer's, NULL where there is none. */
+/* What was packed, for a back end with an order of its own: weight [out, in / groups, kernel, kernel] is filled (not
+ * after conv_round_to_bf16()); the rest is the packed layer's, NULL where there is none. */
 struct conv_contents {
   struct conv_shape shape;
   const float *bias, *gamma, *beta;

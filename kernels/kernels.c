@@ -73,3 +73,15 @@ const struct kernels *kernels_select(error *e) {
   fail(e, "BACKBONES_ISA=%.40s: not available here (available: %s)", wanted, names);
   return NULL;
 }
+
+static bool multiplies_pairs(void) {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512bf16");
+#else
+  return false;
+#endif
+}
+
+const struct bf16_kernels *kernels_bf16(const struct kernels *kernels) {
+  return kernels->bf16_pairs && multiplies_pairs() ? kernels->bf16_pairs : kernels->bf16_widened;
+}

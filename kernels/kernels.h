@@ -41,6 +41,11 @@ struct gemm_tile {
   const float *residual; /* like c, rows residual_stride apart, or NULL; may be c itself */
   ptrdiff_t residual_stride;
   enum activation activation;
+  /* bf16_kernels take these instead of taps, depth, a and b: rows of 2 * pairs bfloat16 numbers, a_bf16_stride (even)
+   * apart, and [pairs][gemm_columns][2]. */
+  int pairs;
+  const uint16_t *a_bf16, *b_bf16;
+  ptrdiff_t a_bf16_stride;
 };
 
 /* Windows over one row of output pixels: out[x, c] for x in [0, out_width). */
@@ -86,11 +91,23 @@ struct softmax_rows {
   float share[GEMM_MAX_ROWS];
 };
 
+/* Products whose factors are bfloat16 (the upper half of a float) and whose sums are floats, over tiles as large as
+ * those of the instruction set's floats. */
+struct bf16_kernels {
+  const char *name; /* "avx2:bf16" */
+  void (*gemm_tile)(const struct gemm_tile *tile);
+  /* n floats to bfloat16, to nearest even; NaN stays NaN, and what is no normal float may become zero. */
+  void (*round_row)(const float *in, int n, uint16_t *out);
+};
+
 struct kernels {
   const char *isa;
   int gemm_rows, gemm_columns; /* the register tile */
   int lanes;
   void (*gemm_tile)(const struct gemm_tile *tile);
+  /* By multiply-adds of floats, and by an instruction of the CPU for pairs of bfloat16: NULL where a compiler or an
+   * instruction set has none. kernels_bf16() chooses. */
+  const struct bf16_kernels *bf16_widened, *bf16_pairs;
   /* v[i, c] (matrices matrix_stride apart) = the input transform of 6x6 pixels of `channels` floats; and its way back.
    * NULL in the reference: it sums directly. */
   void (*winograd_input)(const float *const pixels[36], int channels, float *v, ptrdiff_t matrix_stride);
@@ -134,6 +151,8 @@ struct kernels {
 /* The best table for this CPU, lowered by BACKBONES_ISA=reference|plain|avx2|avx512|neon. NULL with a message when the
  * variable names an unknown or unsupported set. Decided at the first call. */
 const struct kernels *kernels_select(error *e);
+/* The faster of a table's bf16_kernels that run here. */
+const struct bf16_kernels *kernels_bf16(const struct kernels *kernels);
 /* A table by name (NULL when this CPU or build lacks it) and the names of all that run here, for tests and bench. */
 const struct kernels *kernels_find(const char *isa);
 const char *const *kernels_available(void); /* ended by NULL, best first */

@@ -44,17 +44,21 @@ int model_seeded(struct model **model, const char *arch, uint64_t seed, const st
 /* What session_run() gives as features instead of "pooled": "tokens", "class", "mean", "projected", "block:3",
  * "block:3:tokens" ...; FAILED lists what the model has. Before a session starts. */
 int model_choose_features(struct model *model, const char *name, error *e);
-/* Where the sessions run that start from now on. "cpu"; "cuda": the first NVIDIA GPU, "cuda:tf32" and "cuda:bf16" with
- * the factors of its products rounded for tensor cores (by up to 2^-11 and 2^-9 of themselves); "auto": a GPU where
- * there is one that works, else the CPU. Once, before a session starts. FAILED says why there is no GPU; USAGE names
- * the devices. */
+/* Where the sessions run that start from now on. "cpu"; "cpu:bf16", with the factors of its products rounded to
+ * bfloat16 (by up to 2^-9 of themselves), but for those in Winograd's form; "cuda": the first NVIDIA GPU, "cuda:tf32"
+ * and "cuda:bf16" with the factors of its products rounded for tensor cores (by up to 2^-11 and 2^-9 of themselves);
+ * "auto": a GPU where there is one that works, else the CPU. Once, before a session starts. FAILED says why there is no
+ * GPU; USAGE names the devices. */
 int model_place(struct model *model, const char *device, error *e);
 /* Whether model_place() found a GPU: sessions are dear then, and threads should share one. */
 bool model_on_gpu(const struct model *model);
 /* Bytes of its weights on the GPU. */
 size_t model_gpu_bytes(const struct model *model);
-/* What computes: the instruction set's name, "cuda", "cuda:tf32" or "cuda:bf16". */
+/* What computes: the instruction set's name ("avx512", and with factors in bfloat16 "avx512:bf16", or "avx512_bf16"
+ * where the CPU multiplies such pairs), "cuda", "cuda:tf32" or "cuda:bf16". */
 const char *model_isa(const struct model *model);
+/* Of the products' factors: "f32", "bf16" or "tf32". */
+const char *model_dtype(const struct model *model);
 void model_free(struct model *model);
 struct model_info model_info(const struct model *model);
 

@@ -113,6 +113,10 @@ int plan_finish(struct plan *plan, error *e);
 /* Place the intermediates anew after another plan_choose(). */
 int plan_place(struct plan *plan, error *e);
 
+/* Round the products' factors to bfloat16 from now on (conv_round_to_bf16()); those that Winograd's form already does
+ * with fewer multiplications stay as they are, as does all arithmetic between products. After plan_finish(). */
+int plan_round_to_bf16(struct plan *plan, error *e);
+
 /* ---- using ---- */
 
 /* Of an output; all 0 when the plan has none. */

@@ -68,7 +68,7 @@ struct op_info plan_op_info(const struct plan *plan, int index) {
   if (op->kind == OP_CONV || op->kind == OP_LINEAR || op->kind == OP_DEPTHWISE) {
     double per_output = (double)op->shape.in_channels / op->shape.groups * op->shape.kernel * op->shape.kernel;
     info.flops = 2 * out * per_output;
-    info.weight_bytes = 4 * per_output * op->shape.out_channels;
+    info.weight_bytes = (op->conv && plan->bf16 ? 2 : 4) * per_output * op->shape.out_channels;
   }
   if (op->attention) info.flops = attention_flops(op->attention);
   return info;

@@ -58,7 +58,8 @@ struct offer {
 
 struct plan {
   const struct kernels *kernels;
-  struct weights *weights; /* while building */
+  const struct bf16_kernels *bf16; /* of the products; NULL: floats */
+  struct weights *weights;         /* while building */
   struct op *ops;
   size_t op_count, op_capacity;
   struct planned_value *values; /* [NO_VALUE] is empty, [INPUT_VALUE] the picture */

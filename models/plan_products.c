@@ -230,3 +230,13 @@ value plan_depthwise(struct plan *plan, value in, const char *name, int kernel) 
   free(bias);
   return plan_append(plan, name, op, from);
 }
+
+int plan_round_to_bf16(struct plan *plan, error *e) {
+  const struct bf16_kernels *bf16 = kernels_bf16(plan->kernels);
+  for (size_t i = 0; i < plan->op_count; i++) {
+    struct packed_conv *conv = plan->ops[i].conv;
+    if (conv && conv_round_to_bf16(conv, bf16, e) != OK) return FAILED;
+  }
+  plan->bf16 = bf16;
+  return OK;
+}

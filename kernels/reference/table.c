@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdbool.h>
 
+#include "kernels/dtype.h"
 #include "kernels/reference/reference.h"
 
 enum { COLUMNS = 8, ROWS = 4, LANES = 4 };
@@ -21,6 +22,29 @@ static void gemm_tile(const struct gemm_tile *t) {
     }
   }
 }
+
+static double widen(uint16_t bf16) {
+  float value;
+  dtype_to_float(DTYPE_BF16, &bf16, &value, 1);
+  return (double)value;
+}
+
+static void bf16_gemm_tile(const struct gemm_tile *t) {
+  for (int r = 0; r < t->rows; r++) {
+    const uint16_t *a = t->a_bf16 + r * t->a_bf16_stride;
+    for (int n = 0; n < t->columns; n++) {
+      double sum = 0;
+      for (int k = 0; k < 2 * t->pairs; k++) sum += widen(a[k]) * widen(t->b_bf16[(k / 2 * COLUMNS + n) * 2 + k % 2]);
+      if (t->bias) sum += (double)t->bias[n];
+      if (t->residual) sum += (double)t->residual[r * t->residual_stride + n];
+      t->c[r * t->c_stride + n] = (float)reference_activate(sum, t->activation);
+    }
+  }
+}
+
+static void bf16_round_row(const float *in, int n, uint16_t *out) { float_to_bf16(in, out, (size_t)n); }
+
+static const struct bf16_kernels bf16_kernels = {"reference:bf16", bf16_gemm_tile, bf16_round_row};
 
 static void max_pool_row(const struct pool_row *p) {
   for (int x = 0; x < p->out_width; x++) {
@@ -127,6 +151,7 @@ const struct kernels kernels_reference = {
     .gemm_columns = COLUMNS,
     .lanes = LANES,
     .gemm_tile = gemm_tile,
+    .bf16_widened = &bf16_kernels,
     .max_pool_row = max_pool_row,
     .mean_pixels = mean_pixels,
     .average_pool_row = average_pool_row,

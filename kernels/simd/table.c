@@ -6,6 +6,10 @@ const struct kernels ISA_NAME(kernels) = {
     .gemm_columns = 2 * LANES,
     .lanes = LANES,
     .gemm_tile = ISA_NAME(gemm_tile),
+    .bf16_widened = &ISA_NAME(bf16_kernels),
+#if defined(ISA_avx512) && defined(HAVE_avx512_pairs)
+    .bf16_pairs = &bf16_kernels_avx512_pairs,
+#endif
     .winograd_input = ISA_NAME(winograd_input),
     .winograd_output = ISA_NAME(winograd_output),
     .max_pool_row = ISA_NAME(max_pool_row),
