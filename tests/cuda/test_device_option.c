@@ -10,7 +10,7 @@ TEST(device_option_without_cuda) {
   CHECK_STRING(run.err, "backbones: --device cuda:bf16: built without CUDA; `make cuda` builds it\n");
   run = RUN("classify", "--weights", "evaluate/demo/vit-demo.safetensors", "--device", "gpu", "picture.png");
   CHECK(run.exit_code == 2);
-  CHECK_CONTAINS(run.err, "--device gpu: is none of cpu, cuda, cuda:tf32, cuda:bf16, auto");
+  CHECK_CONTAINS(run.err, "--device gpu: is none of cpu, cpu:bf16, cuda, cuda:tf32, cuda:bf16, auto");
   run = RUN("profile", "--arch", "resnet20_cifar", "--seconds", "0.01", "--device", "auto");
   CHECK(run.exit_code == 0);
   CHECK_CONTAINS(run.out, "FMA peak");
