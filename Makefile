@@ -161,12 +161,23 @@ $(BUILD)/run-tests: | $(BUILD)/simulated/backbones
 test: all $(BUILD)/run-tests
 	$(BUILD)/run-tests --program $(BUILD)/backbones $(TESTS)
 
+# The same tests of a build for arm64, by an emulator: NEON kernels where no such machine is at hand (needs Debian's
+# gcc-aarch64-linux-gnu and qemu-user). SHARDS of them run at once.
+NEON_PREFIX ?= aarch64-linux-gnu-
+NEON_EMULATOR ?= qemu-aarch64 -L /usr/aarch64-linux-gnu
+SHARDS ?= 1
+.PHONY: test-neon
+test-neon:
+	$(MAKE) BUILD=$(BUILD)/neon CC="$(NEON_PREFIX)gcc" LD=$(NEON_PREFIX)ld $(BUILD)/neon/backbones $(BUILD)/neon/run-tests
+	tests/in_shards $(SHARDS) $(NEON_EMULATOR) $(BUILD)/neon/run-tests --program $(BUILD)/neon/backbones \
+	  --emulator "$(NEON_EMULATOR)" $(TESTS)
+
 # The same tests under the address and undefined-behaviour sanitizers.
 SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 .PHONY: sanitize
 sanitize:
 	$(MAKE) BUILD=$(BUILD)/sanitize SANITIZE="$(SANITIZERS)" all $(BUILD)/sanitize/run-tests
-	$(BUILD)/sanitize/run-tests --program $(BUILD)/sanitize/backbones $(TESTS)
+	tests/in_shards $(SHARDS) $(BUILD)/sanitize/run-tests --program $(BUILD)/sanitize/backbones $(TESTS)
 
 # Each parser's fuzz target for FUZZ_SECONDS (needs clang with libFuzzer). Corpora grow in build/fuzz/corpus. Reads of
 # uninitialised memory: make fuzz FUZZ_SANITIZERS=memory BUILD=build/memory
@@ -193,15 +204,14 @@ $(BUILD)/fuzz/%.o: %.c
 $(BUILD)/fuzz/bin/%: tests/fuzz/%.c $(FUZZ_OBJECTS)
 	@mkdir -p $(@D)
 	@$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer,$(FUZZ_SANITIZERS) -o $@ $^ $(LDLIBS)
-.PHONY: fuzz
-fuzz: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/bin/%)
-	@for t in $(FUZZ_TARGETS); do \
-	  mkdir -p $(BUILD)/fuzz/corpus/$$t; echo "$$t:"; \
-	  $(BUILD)/fuzz/bin/$$t $(FUZZ_LIMIT) -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 \
-	    -artifact_prefix=$(BUILD)/fuzz/$$t- $(BUILD)/fuzz/corpus/$$t $(wildcard tests/fixtures/*/.) 2>$(BUILD)/fuzz/$$t.log \
-	    || { tail -40 $(BUILD)/fuzz/$$t.log; exit 1; }; \
-	  grep -E "number_of_executed_units|peak_rss" $(BUILD)/fuzz/$$t.log; \
-	done
+.PHONY: fuzz $(FUZZ_TARGETS:%=fuzz-%)
+fuzz: $(FUZZ_TARGETS:%=fuzz-%)
+$(FUZZ_TARGETS:%=fuzz-%): fuzz-%: $(BUILD)/fuzz/bin/%
+	@mkdir -p $(BUILD)/fuzz/corpus/$*
+	@$(BUILD)/fuzz/bin/$* $(FUZZ_LIMIT) -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 \
+	  -artifact_prefix=$(BUILD)/fuzz/$*- $(BUILD)/fuzz/corpus/$* $(wildcard tests/fixtures/*/.) 2>$(BUILD)/fuzz/$*.log \
+	  || { echo "$*:"; tail -40 $(BUILD)/fuzz/$*.log; exit 1; }
+	@echo "$*:" $$(grep -E "number_of_executed_units|peak_rss" $(BUILD)/fuzz/$*.log)
 
 # clang-format, cppcheck and clang-tidy over everything; each must be silent. What cppcheck takes for uninitialised or NULL is
 # left to clang's analyzer, which follows the values.
@@ -263,6 +273,7 @@ help:
 	@echo "make cuda       the program with --device cuda, under build/cuda (needs the CUDA toolkit, not a GPU)"
 	@echo "make test-cuda  the kernels' and models' tests on a GPU, then under compute-sanitizer"
 	@echo "make lint       clang-format, cppcheck, clang-tidy"
+	@echo "make test-neon  the tests of a build for arm64, under qemu-user (SHARDS=2: two at once)"
 	@echo "make sanitize   the tests under address and undefined-behaviour sanitizers"
 	@echo "make fuzz       every parser's fuzz target (FUZZ_SECONDS=20 each)"
 	@echo "make install    program, library, header, pkg-config file, man page (PREFIX=/usr/local, DESTDIR=)"

@@ -29,6 +29,10 @@ static char folder[64];
 static char *outputs[MAX_RUNS * 2];
 static int output_count;
 static const char *program = "build/backbones";
+/* What runs it where this machine cannot: the words of --emulator. */
+enum { MAX_EMULATOR = 8, MAX_ARGUMENTS = 64 };
+static const char *emulator[MAX_EMULATOR];
+static int emulator_words;
 
 void test_register(const char *name, const char *file, void (*body)(void)) {
   if (test_count == MAX_TESTS) {
@@ -193,12 +197,11 @@ static void drain(int descriptors[2], char *texts[2]) {
 
 /* A child that runs the program with these descriptors as its standard output and error. */
 static pid_t spawn(const char *const *arguments, int out, int err) {
-  const char *argv[64] = {program};
-  int argc = 1;
-  while (arguments[argc - 1] && argc < 63) {
-    argv[argc] = arguments[argc - 1];
-    argc++;
-  }
+  const char *argv[MAX_EMULATOR + MAX_ARGUMENTS] = {NULL};
+  int argc = 0;
+  for (; argc < emulator_words; argc++) argv[argc] = emulator[argc];
+  argv[argc++] = program;
+  for (int i = 0; arguments[i] && i < MAX_ARGUMENTS - 2; i++) argv[argc++] = arguments[i];
   fflush(stdout);
   pid_t child = fork();
   if (child < 0) {
@@ -210,7 +213,7 @@ static pid_t spawn(const char *const *arguments, int out, int err) {
     dup2(nothing, 0);
     dup2(out, 1);
     dup2(err, 2);
-    execv(program, (char *const *)(uintptr_t)argv);
+    execvp(argv[0], (char *const *)(uintptr_t)argv);
     _exit(127);
   }
   return child;
@@ -281,12 +284,25 @@ static int by_place(const void *a, const void *b) {
   return order ? order : strcmp(x->name, y->name);
 }
 
-/* run-tests [--program PATH] [PART...]: runs the tests whose file or name contains one of the parts. */
+static void split_emulator(char *words) {
+  for (char *word = strtok(words, " "); word && emulator_words < MAX_EMULATOR; word = strtok(NULL, " "))
+    emulator[emulator_words++] = word;
+}
+
+/* run-tests [--program PATH] [--emulator "COMMAND OPTION..."] [--shard I/N] [PART...]: runs the tests whose file or
+ * name contains one of the parts; with --shard, those of them whose turn it is of N. */
 int main(int argc, char **argv) {
-  int first = 1;
-  if (argc > 2 && !strcmp(argv[1], "--program")) {
-    program = argv[2];
-    first = 3;
+  int first = 1, shard = 1, shards = 1, turn = 0;
+  for (; first + 1 < argc && argv[first][0] == '-'; first += 2) {
+    if (!strcmp(argv[first], "--program")) {
+      program = argv[first + 1];
+    } else if (!strcmp(argv[first], "--emulator")) {
+      split_emulator(argv[first + 1]);
+    } else if (strcmp(argv[first], "--shard") != 0 || sscanf(argv[first + 1], "%d/%d", &shard, &shards) != 2 ||
+               shards < 1) {
+      fprintf(stderr, "%s %s: --program PATH, --emulator COMMAND or --shard I/N\n", argv[first], argv[first + 1]);
+      return 2;
+    }
   }
   setvbuf(stdout, NULL, _IOLBF, 0);
   qsort(tests, (size_t)test_count, sizeof tests[0], by_place);
@@ -294,7 +310,7 @@ int main(int argc, char **argv) {
   for (int i = 0; i < test_count; i++) {
     bool wanted = first >= argc;
     for (int j = first; j < argc; j++) wanted |= strstr(tests[i].name, argv[j]) || strstr(tests[i].file, argv[j]);
-    if (!wanted) continue;
+    if (!wanted || turn++ % shards != shard - 1) continue;
     failed = skipped = false;
     struct timespec begin, end;
     clock_gettime(CLOCK_MONOTONIC, &begin);
