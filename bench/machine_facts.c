@@ -68,7 +68,8 @@ static void read_caches(struct machine_facts *facts) {
     if (cache_line(core, i, "type", line, sizeof line)) snprintf(cache.type, sizeof cache.type, "%.15s", line);
     if (!cache_line(core, i, "size", line, sizeof line)) continue;
     char *unit;
-    cache.bytes = (size_t)strtoul(line, &unit, 10) << (*unit == 'K' ? 10 : *unit == 'M' ? 20 : 0);
+    size_t number = (size_t)strtoul(line, &unit, 10);
+    cache.bytes = number << (*unit == 'K' ? 10 : *unit == 'M' ? 20 : 0);
     if (cache_line(core, i, "shared_cpu_list", line, sizeof line)) cache.cores = count_list(line);
     facts->caches[facts->cache_count++] = cache;
   }

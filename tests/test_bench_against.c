@@ -186,6 +186,36 @@ TEST(bench_names_what_is_wrong_with_an_earlier_run) {
   free(path);
 }
 
+/* Bytes changed at random, and every cut: rows, or an error that names the file. */
+TEST(damaged_earlier_runs_are_refused_or_read) {
+  char *path = write_made("whole.json", MADE_ROW("a", 1, 1000, 1, 0.5, 2) ", " MADE_ROW("b", 16, 20, 800, 790, 810));
+  size_t size;
+  char *whole = read_file(path, &size), *damaged = malloc(size);
+  REQUIRE(whole && damaged);
+  struct random random = {7};
+  int read = 0;
+  for (int i = 0; i < 400; i++) {
+    memcpy(damaged, whole, size);
+    size_t length = i % 3 ? size : (size_t)random_between(&random, 0, (int)size);
+    for (int k = random_between(&random, 0, 3); k > 0 && length; k--)
+      damaged[random_between(&random, 0, (int)length - 1)] = "0\"}{]-e.x,"[random_between(&random, 0, 9)];
+    REQUIRE(write_file(path, damaged, length));
+    struct bench_rows rows;
+    error e = {""};
+    if (bench_rows_read(&rows, path, &e) == OK) {
+      read++;
+      for (size_t r = 0; r < rows.count; r++) CHECK(against_band(&rows.rows[r], &rows.rows[r]) >= 0.02);
+      bench_rows_free(&rows);
+    } else {
+      CHECK_MSG(!strncmp(e.message, path, strlen(path)), "%s", e.message);
+    }
+  }
+  CHECK(read > 25);
+  free(damaged);
+  free(whole);
+  free(path);
+}
+
 TEST(bench_describes_the_machine) {
   struct run run =
       RUN("bench", "--arch", "resnet8_cifar", "--batch", "1", "--threads", "1", "--seconds", "0.01", "--json");
