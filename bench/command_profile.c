@@ -24,12 +24,20 @@ static int read_options(const struct arguments *arguments, struct profile *profi
   return status;
 }
 
+static int write_report(const struct arguments *arguments, const struct profile *profile, error *e) {
+  char *command = arguments_as_typed(arguments, e);
+  int status = command ? profile_write_report(profile, option_text(arguments, "--report"), command, e) : FAILED;
+  free(command);
+  return status;
+}
+
 static int run_command(const struct arguments *arguments, error *e) {
   struct profile profile;
   const char *trace = option_text(arguments, "--trace");
   int status = read_options(arguments, &profile, e);
   if (status == OK && !kernels_select(e)) status = FAILED;
   if (status == OK) status = profile_measure(&profile, e);
+  if (status == OK && option_given(arguments, "--report")) status = write_report(arguments, &profile, e);
   if (status == OK && trace) status = profile_write_trace(&profile, trace, e);
   if (status == OK && option_given(arguments, "--json"))
     status = profile_print_json(&profile, e);
@@ -47,6 +55,7 @@ static const struct option options[] = {
     {"--device", 0, "DEVICE", "cpu (default) or cpu:bf16; an NVIDIA GPU: cuda, cuda:tf32, cuda:bf16 or auto"},
     {"--seconds", 's', "S", "time to measure (default 2)"},
     {"--trace", 0, "FILE", "write a trace for chrome://tracing or Perfetto"},
+    {"--report", 0, "FILE", "write an HTML page: roofline, bars, tables"},
     {"--json", 0, NULL, "print one JSON object"},
     {0},
 };

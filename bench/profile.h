@@ -28,6 +28,7 @@ struct profile {
   size_t count, kind_count; /* kinds: most time first */
   double total;             /* seconds of a batch */
   size_t runs;
+  double others;       /* cores that other programs used meanwhile */
   char uncounted[192]; /* why counts are missing; "" when there are all */
 };
 

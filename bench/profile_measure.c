@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bench/machine.h"
+#include "bench/other_load.h"
 #include "bench/profile.h"
 #include "bench/subject.h"
 #include "kernels/memory.h"
@@ -132,10 +133,12 @@ static int measure_trial(struct profile *profile, struct trial *trial, struct th
   int status = profile->rows && profile->kinds && sums.seconds && sums.counts ? OK : FAILED;
   if (status == OK) {
     bool gpu = profile->gpu.name[0];
+    struct load_watch watch = load_watch_start();
     profile->peak = gpu ? profile->gpu.peak_gflops : measure_peak(kernels_select(NULL), pool);
     profile->bandwidth = gpu ? profile->gpu.bandwidth_gbs : measure_bandwidth(pool);
     trial_run(trial, NULL);
     time_runs(profile, trial, sums.seconds);
+    profile->others = load_watch_others(&watch);
     if (gpu)
       snprintf(profile->uncounted, sizeof profile->uncounted, "they are the CPU's");
     else

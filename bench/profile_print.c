@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "bench/other_load.h"
 #include "bench/profile.h"
 #include "evaluate/output.h"
 #include "weights-tools/json.h"
@@ -35,6 +36,7 @@ void profile_print(const struct profile *profile) {
            profile->bandwidth);
   else
     printf("FMA peak %.1f GFLOP/s, copy bandwidth %.1f GB/s (measured now)\n", profile->peak, profile->bandwidth);
+  if (profile->others > disturbing_load) printf("others used %.1f cores meanwhile\n", profile->others);
   if (profile->uncounted[0]) printf("not counted: %s\n", profile->uncounted);
   print_heading(profile, "operation", "kind");
   for (size_t i = 0; i < profile->count; i++) {
@@ -83,6 +85,7 @@ int profile_print_json(const struct profile *profile, error *e) {
   json_key(&w, "threads"), json_integer(&w, profile->threads);
   json_key(&w, "ms"), json_number(&w, profile->total * 1e3);
   json_key(&w, "peak_gflops"), json_number(&w, profile->peak);
+  json_key(&w, "other_cores"), json_number(&w, profile->others);
   json_key(&w, "bandwidth_gbs"), json_number(&w, profile->bandwidth);
   if (profile->uncounted[0]) json_key(&w, "not_counted"), json_string(&w, profile->uncounted);
   json_key(&w, "ops"), write_rows(&w, profile, profile->rows, profile->count, true);

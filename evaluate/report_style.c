@@ -2,7 +2,7 @@
  *
  * Two colours beside ink and its lighter shade: cool and warm, for above and below; what they say is also said by a
  * sign, a shape or a word. Contrast of every text is at least 4.5 to 1 in both schemes. */
-#include "evaluate/report_parts.h"
+#include "evaluate/report_document.h"
 
 const char report_style[] =
     ":root {\n"

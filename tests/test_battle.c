@@ -5,6 +5,7 @@
 
 #include "tests/folders.h"
 #include "tests/harness.h"
+#include "tests/html.h"
 
 static const char scores[] =
     "backbone,task,score,better\n"
@@ -13,30 +14,6 @@ static const char scores[] =
     "\"swin <script>alert('x & y')</script>\",retrieval,0.50,higher\n"
     "\"swin <script>alert('x & y')</script>\",ms an image,30,cost\n"
     "vit,probe,0.75,higher\nvit,retrieval,0.45,higher\nvit,ms an image,40,cost\n";
-
-/* Every element that is opened is closed in turn; of HTML's void elements only these are used. */
-static bool is_well_formed(const char *html, char *problem, size_t size) {
-  char open[64][16];
-  int depth = 0;
-  snprintf(problem, size, "no problem");
-  for (const char *at = strchr(html, '<'); at; at = strchr(at + 1, '<')) {
-    char name[16] = "";
-    bool closes = at[1] == '/';
-    if (at[1] == '!' || sscanf(at + 1 + closes, "%15[a-z0-9]", name) != 1) continue;
-    const char *end = strchr(at, '>');
-    if (!end) return false;
-    bool is_void = !strcmp(name, "meta") || !strcmp(name, "br") || !strcmp(name, "img") || !strcmp(name, "link");
-    if (is_void || end[-1] == '/') continue;
-    if (!closes && depth < 64) {
-      memcpy(open[depth++], name, sizeof name);
-    } else if (depth == 0 || strcmp(open[--depth], name) != 0) {
-      snprintf(problem, size, "</%s> at byte %zu", name, (size_t)(at - html));
-      return false;
-    }
-  }
-  if (depth) snprintf(problem, size, "<%s> is not closed", open[depth - 1]);
-  return depth == 0;
-}
 
 TEST(battle_writes_a_ranking_and_a_report) {
   const char *file = path_join(test_folder(), "scores.csv"), *out = path_join(test_folder(), "out");

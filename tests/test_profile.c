@@ -1,14 +1,16 @@
 /* `backbones profile`: its contract, and the counters that it reads. */
+#include <dirent.h>
 #include <linux/perf_event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "bench/perf_counters.h"
 #include "kernels/threads.h"
-#include "tests/folders.h"
 #include "tests/harness.h"
+#include "tests/html.h"
 #include "weights-tools/json.h"
 
 /* ---- counters ---------------------------------------------------------------------------------------------------- */
@@ -97,4 +99,63 @@ TEST(profile_tells_intensity_and_what_is_counted) {
   CHECK(run.exit_code == 0);
   CHECK_CONTAINS(run.out, "FLOP/B");
   CHECK(!strstr(run.out, "not counted: ") == !refused);
+}
+
+/* ---- the report -------------------------------------------------------------------------------------------------- */
+
+static size_t count_of(const char *text, const char *part) {
+  size_t count = 0;
+  for (const char *at = strstr(text, part); at; at = strstr(at + 1, part)) count++;
+  return count;
+}
+
+static size_t entries(const char *folder) {
+  size_t count = 0;
+  DIR *stream = opendir(folder);
+  if (!stream) return 0;
+  for (const struct dirent *entry; (entry = readdir(stream));) count += entry->d_name[0] != '.';
+  closedir(stream);
+  return count;
+}
+
+TEST(profile_report_has_a_mark_for_each_operation) {
+  /* The command line is told in the page: the file's name is hostile. */
+  const char *path = path_join(test_folder(), "<script>alert('x & \"y\"')<b>.html");
+  char problem[64];
+  struct run run = RUN("profile", "--arch", "resnet20_cifar", "--seconds", "0.05", "--json", "--report", path);
+  REQUIRE(CHECK_MSG(run.exit_code == 0, "%s", run.err));
+  struct json_document document;
+  error e = {""};
+  REQUIRE(json_parse(&document, run.out, strlen(run.out), true, &e) == OK);
+  size_t operations = json_get(document.root, "ops")->length, kinds = json_get(document.root, "kinds")->length;
+  json_free(&document);
+  CHECK(entries(test_folder()) == 1);
+  char *html = read_file(path, NULL);
+  REQUIRE(html != NULL);
+  CHECK_MSG(is_well_formed(html, problem, sizeof problem), "%s", problem);
+  CHECK_CONTAINS(html, "&lt;script&gt;alert(");
+  CHECK(!strstr(html, "<script>alert") && !strstr(html, "<b>") && !strstr(html, "://") && !strstr(html, "nan"));
+  /* Each drawing is there for wide and for narrow pages; rows: of operations, kinds and facts. */
+  CHECK_MSG(operations > 20 && count_of(html, "<path class=\"op") == 2 * operations, "%zu operations, %zu marks",
+            operations, count_of(html, "<path class=\"op"));
+  CHECK(count_of(html, "<th scope=\"row\">") >= operations + kinds + 5);
+  CHECK(count_of(html, "role=\"img\"") == 8 && count_of(html, "<desc ") == 8);
+  CHECK_CONTAINS(html, "layer3.2.conv2: conv 3x3");
+  CHECK_CONTAINS(html, "FMA peak ");
+  CHECK_CONTAINS(html, "prefers-color-scheme: dark");
+  free(html);
+}
+
+TEST(profile_report_that_cannot_be_written) {
+  CHECK(RUN("profile", "--arch", "resnet8_cifar", "--report").exit_code == 2);
+  struct run run = RUN("profile", "--arch", "resnet8_cifar", "--seconds", "0.01", "--report", "/no/such/folder/x.html");
+  CHECK(run.exit_code == 1 && !run.out[0]);
+  CHECK_CONTAINS(run.err, "backbones: /no/such/folder/x.html: No such file");
+  /* A folder of that name: the page is whole before that shows. */
+  const char *path = path_join(test_folder(), "x.html");
+  REQUIRE(mkdir(path, 0777) == 0);
+  run = RUN("profile", "--arch", "resnet8_cifar", "--seconds", "0.01", "--report", path);
+  CHECK(run.exit_code == 1);
+  CHECK_CONTAINS(run.err, "x.html: ");
+  CHECK(entries(test_folder()) == 1 && entries(path) == 0);
 }
