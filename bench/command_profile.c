@@ -67,11 +67,13 @@ const struct command command_profile = {
     .summary = "where a model's time goes, operation by operation",
     .details =
         "MB: what the operation reads and writes once. FLOP/B: FLOP for each of these bytes. roofline: the least time\n"
-        "that the measured peak and bandwidth allow, over the time taken; over 100 % where the data lay in a cache, "
-        "or\n"
-        "where Winograd saves multiplications (FLOPs are those of the direct sum). Where the kernel lets the program\n"
-        "count (perf_event_open), also cache misses (of the last level on Intel's processors, of the second on AMD's)\n"
-        "and instructions a cycle, of all threads in user mode, waiting included.",
+        "that the measured peak and bandwidth allow, over the time taken; over 100 % where the data lay in a cache,\n"
+        "Winograd saves multiplications (FLOPs are those of the direct sum), or bfloat16 is faster than float32, "
+        "whose\n"
+        "peak it is. Where the kernel lets the program count (perf_event_open), also cache misses (of the last level "
+        "on\n"
+        "Intel's processors, of the second on AMD's) and instructions a cycle, of all threads in user mode, waiting\n"
+        "included.",
     .options = options,
     .run = run_command,
 };

@@ -79,8 +79,9 @@ static void write_roofline(struct page *page, const struct profile *profile) {
       "<p>A mark for each operation; the larger, the more time it takes. An operation cannot be faster than the "
       "line allows as long as its data travels through memory (%.1f&#160;GB/s) and its multiply-adds are those of the "
       "direct sum (%.1f&#160;GFLOP/s, %s): what lies above found its data in a cache or saved multiplications by "
-      "Winograd's algorithm, or another program slowed the machine while its roof was measured.</p>\n",
-      profile->bandwidth, profile->peak, profile->gpu.name[0] ? "as the card states them" : "both measured now");
+      "Winograd's algorithm%s, or another program slowed the machine while its roof was measured.</p>\n",
+      profile->bandwidth, profile->peak, profile->gpu.name[0] ? "as the card states them" : "both measured now",
+      strstr(profile->isa, "bf16") ? " or has its factors rounded to bfloat16 (the peak is of float32)" : "");
   write_keys(page, profile);
   if (profile_has_products(profile)) {
     page_write(page, "<figure>\n");
@@ -208,7 +209,7 @@ static void write_facts(struct page *page, const struct profile *profile, const 
     write_fact(page, "disturbed", text);
   }
   snprintf(text, sizeof text, "%.1f GFLOP/s (a multiply-add counts as two), %s", profile->peak,
-           profile->gpu.name[0] ? "as the card states it" : "measured in registers on all threads");
+           profile->gpu.name[0] ? "as the card states it" : "measured in registers on all threads, float32");
   write_fact(page, "FMA peak", text);
   snprintf(text, sizeof text, "%.1f GB/s, %s", profile->bandwidth,
            profile->gpu.name[0] ? "as the card states it" : "measured by copying, read and written bytes");

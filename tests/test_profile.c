@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "bench/perf_counters.h"
 #include "kernels/threads.h"
@@ -15,16 +16,17 @@
 
 /* ---- counters ---------------------------------------------------------------------------------------------------- */
 
-enum { THREADS = 3, PAGE = 4096, PAGES = 100 };
+enum { THREADS = 3, PAGES = 100 };
 
 struct touching {
   char *pages[THREADS];
+  size_t page;
 };
 
 static void touch(void *context, size_t index, int thread) {
   (void)thread;
   const struct touching *touching = context;
-  for (size_t i = 0; i < PAGES; i++) touching->pages[index][i * PAGE] = 1;
+  for (size_t i = 0; i < PAGES; i++) touching->pages[index][i * touching->page] = 1;
 }
 
 /* Page faults are counted by the kernel, so also where the processor has no counters to offer. */
@@ -42,11 +44,12 @@ TEST(perf_counters_see_the_threads_of_the_pool) {
     SKIP("%s", reason);
   }
   error e = {""};
-  struct touching touching;
+  struct touching touching = {.page = (size_t)sysconf(_SC_PAGESIZE)};
+  size_t bytes = PAGES * touching.page;
   for (int t = 0; t < THREADS; t++) {
-    touching.pages[t] = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    touching.pages[t] = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     REQUIRE(touching.pages[t] != MAP_FAILED);
-    madvise(touching.pages[t], PAGES * PAGE, MADV_NOHUGEPAGE);
+    madvise(touching.pages[t], bytes, MADV_NOHUGEPAGE);
   }
   struct threads *pool = threads_start(THREADS, &e);
   REQUIRE(pool != NULL);
@@ -59,14 +62,14 @@ TEST(perf_counters_see_the_threads_of_the_pool) {
   CHECK(counts[0] == 0 && counts[1] == 0 && counts[3] == 0);
   CHECK(perf_watch_seen(&watch, 0) > 0.99 && perf_watch_seen(&watch, 1) == 0);
   /* What lies between two runs belongs to no operation. */
-  madvise(touching.pages[0], PAGES * PAGE, MADV_DONTNEED);
+  madvise(touching.pages[0], bytes, MADV_DONTNEED);
   touch(&touching, 0, 0);
   perf_watch_operation(&watch, -1);
   perf_watch_operation(&watch, 0);
   CHECK_MSG(counts[0] < 0.5 * PAGES, "%g faults", counts[0]);
   threads_stop(pool);
   perf_counters_stop(&counters);
-  for (int t = 0; t < THREADS; t++) munmap(touching.pages[t], PAGES * PAGE);
+  for (int t = 0; t < THREADS; t++) munmap(touching.pages[t], bytes);
 }
 
 /* ---- the command ------------------------------------------------------------------------------------------------- */
