@@ -91,6 +91,25 @@ static int measure_point(const struct scaling *s, struct scaling_point *point, b
   return OK;
 }
 
+/* Keep the op among the longest tails when it is one of them. */
+static void note_tail(struct scaling_result *result, struct op_tail tail) {
+  if (!(tail.seconds > 0)) return;
+  if (result->tail_count < MOST_TAILS) result->tails[result->tail_count++].seconds = 0;
+  size_t i = result->tail_count - 1;
+  if (tail.seconds <= result->tails[i].seconds) return;
+  for (; i > 0 && result->tails[i - 1].seconds < tail.seconds; i--) result->tails[i] = result->tails[i - 1];
+  result->tails[i] = tail;
+}
+
+/* Of the last point, whose split is the last that was counted. */
+static void find_tails(struct scaling *s, int threads) {
+  const struct plan *plan = model_plan(s->subject.model);
+  for (size_t i = 0; i < s->ops; i++) {
+    double seconds = s->costs[i].seconds / threads * (s->splits[i].tail - 1);
+    note_tail(&s->result, (struct op_tail){plan_op_info(plan, (int)i).name, seconds});
+  }
+}
+
 static int latency_curve(struct scaling *s, error *e) {
   struct scaling_curve *curve = &s->result.latency;
   size_t jobs;
@@ -107,6 +126,8 @@ static int latency_curve(struct scaling *s, error *e) {
     finish_point(point, &curve->points[0]);
     if (s->request->table) scaling_print_latency(&s->result, i);
   }
+  find_tails(s, curve->points[curve->count - 1].threads);
+  if (s->request->table) scaling_print_tails(&s->result);
   return OK;
 }
 

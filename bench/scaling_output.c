@@ -58,6 +58,14 @@ void scaling_print_latency(const struct scaling_result *r, size_t i) {
   end_line(point->others);
 }
 
+void scaling_print_tails(const struct scaling_result *r) {
+  if (!r->tail_count) return;
+  printf("longest tails on %d threads:", r->latency.points[r->latency.count - 1].threads);
+  for (size_t i = 0; i < r->tail_count; i++)
+    printf("%s %s %.0f us", i ? "," : "", r->tails[i].name, r->tails[i].seconds * 1e6);
+  printf("\n");
+}
+
 void scaling_print_throughput(const struct scaling_result *r, size_t i) {
   const struct scaling_point *point = &r->throughput.points[i];
   if (i == 0) {
@@ -139,6 +147,14 @@ void scaling_write(const struct scaling_result *r, struct json_writer *w) {
   json_key(w, "activation_mb"), json_number(w, r->activation_bytes * 1e-6);
   json_key(w, "socket_bandwidth_gbs"), json_number(w, r->socket_bandwidth);
   json_key(w, "latency"), write_curve(&r->latency, true, w);
+  json_key(w, "tails"), json_begin_array(w);
+  for (size_t i = 0; i < r->tail_count; i++) {
+    json_begin_object(w);
+    json_key(w, "op"), json_string(w, r->tails[i].name);
+    json_key(w, "us"), json_number(w, r->tails[i].seconds * 1e6);
+    json_end_object(w);
+  }
+  json_end_array(w);
   json_key(w, "batch"), json_integer(w, r->batch);
   json_key(w, "images_together"), json_number(w, r->together);
   json_key(w, "throughput_mb"), json_number(w, r->bytes * 1e-6);

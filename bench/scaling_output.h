@@ -7,7 +7,7 @@
 #include "bench/scaling.h"
 #include "bench/scaling_model.h"
 
-enum { MOST_POINTS = 24 };
+enum { MOST_POINTS = 24, MOST_TAILS = 3 };
 
 struct scaling_point {
   int threads;
@@ -35,6 +35,12 @@ struct scaling_result {
   double socket_bandwidth;
   int batch;
   struct scaling_curve latency, throughput;
+  /* The ops with the longest tails on the last point's threads: seconds beyond an even split. */
+  struct op_tail {
+    const char *name;
+    double seconds;
+  } tails[MOST_TAILS];
+  size_t tail_count;
 };
 
 /* others: cores that other programs used meanwhile. */
@@ -42,6 +48,7 @@ void scaling_print_barriers(const int *threads, const double *us, size_t count, 
 void scaling_print_model(const struct scaling_result *result);
 /* Point i, the first with its heading. */
 void scaling_print_latency(const struct scaling_result *result, size_t i);
+void scaling_print_tails(const struct scaling_result *result);
 void scaling_print_throughput(const struct scaling_result *result, size_t i);
 /* How to check what was expected. */
 void scaling_print_check(const struct scaling_request *request);

@@ -105,6 +105,10 @@ TEST(bench_scaling_measures_and_expects) {
   CHECK_NEAR(get(model, "throughput_mb"), get(model, "weight_mb") / 2 + get(model, "activation_mb"), 1e-9);
   check_curve(json_get(model, "latency"), 2, 64);
   check_curve(json_get(model, "throughput"), 2, 64);
+  const struct json *tails = json_get(model, "tails"); /* falling */
+  REQUIRE(tails && tails->length == 3);
+  CHECK(get(tails->first, "us") >= get(tails->first->next, "us"));
+  CHECK(get(tails->first->next, "us") >= get(tails->first->next->next, "us"));
   const struct json *terms = json_get(json_get(model, "latency")->first->next, "model_ms");
   CHECK_NEAR(
       get(terms, "work") + get(terms, "tail") + get(terms, "memory") + get(terms, "barriers") + get(terms, "serial"),
