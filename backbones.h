@@ -46,13 +46,16 @@ struct backbones_options {
   const char *arch; /* NULL: found from the checkpoint */
   /* What backbones_features() gives: "pooled" (NULL), "projected", "class", "mean", "tokens", "block:N" ... */
   const char *features;
+  /* Where it runs: "cpu" (NULL); "cpu:bf16", with products of bfloat16 factors; and in a build with CUDA "cuda",
+   * "cuda:tf32", "cuda:bf16", or "auto", which is a GPU where one works. */
+  const char *device;
 };
 
 /* What backbones_describe() tells; the strings belong to the model. */
 struct backbones_info {
   const char *arch;   /* timm's name, e.g. "resnet50" */
   const char *scheme; /* whose key names the checkpoint used, e.g. "timm", "transformers" */
-  const char *isa;    /* the kernels in use, e.g. "avx512" */
+  const char *isa;    /* the kernels in use, e.g. "avx512", "avx512_bf16", "cuda" */
   int64_t parameters; /* trainable numbers of the published model, batch norms unfolded */
   double gflops;      /* of one image, a multiply-add counted as two */
   int features;       /* floats that backbones_features() writes for an image */

@@ -5,7 +5,6 @@
 
 #include "evaluate/engine.h"
 #include "images/preprocess.h"
-#include "kernels/kernels.h"
 #include "kernels/memory.h"
 
 struct backbones {
@@ -37,8 +36,11 @@ backbones *backbones_load(const char *path, const struct backbones_options *opti
   backbones *b = allocate_zeroed(1, sizeof *b, e);
   if (!b) return NULL;
   b->max_batch = options->max_batch ? options->max_batch : 16;
-  struct engine_request request = {
-      .path = path, .arch = options->arch, .features = options->features, .threads = options->threads};
+  struct engine_request request = {.path = path,
+                                   .arch = options->arch,
+                                   .features = options->features,
+                                   .device = options->device,
+                                   .threads = options->threads};
   if (engine_load(&b->engine, &request, e) != OK || prepare(b, e) != OK) {
     backbones_free(b);
     return NULL;
@@ -60,7 +62,7 @@ struct backbones_info backbones_describe(const backbones *b) {
   return (struct backbones_info){
       .arch = info->arch,
       .scheme = info->scheme,
-      .isa = kernels_select(NULL)->isa,
+      .isa = model_isa(b->engine.model),
       .parameters = info->parameters,
       .gflops = info->gflops,
       .features = info->features,

@@ -54,6 +54,7 @@ static int time_batch(struct score *score, size_t *bytes, const struct engine *e
     for (size_t i = 0; i < images * picture; i++) input[i] = (float)(i % 251) / 125 - 1;
     *score = time_session(session, input, features, batch);
     *bytes = session_bytes(session);
+    status = session_check(session, e);
   }
   session_end(session);
   release_aligned(input);

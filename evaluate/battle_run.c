@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "evaluate/battle_cost.h"
-#include "kernels/kernels.h"
 #include "kernels/memory.h"
 #include "weights-tools/json.h"
 
@@ -18,6 +17,7 @@ static int state_backbone(struct battle *battle, const char *name, const struct 
   if (status == OK && *engine->sha256) status = battle_fact(battle, e, name, "SHA-256", "%s", engine->sha256);
   if (status == OK) status = battle_fact(battle, e, name, "architecture", "%s", engine->info.arch);
   if (status == OK) status = battle_fact(battle, e, name, "input", "%s", w.text);
+  if (status == OK) status = battle_fact(battle, e, name, "computed by", "%s", model_isa(engine->model));
   free(w.text);
   return status;
 }
@@ -65,8 +65,7 @@ static int state_tasks(struct battle *battle, const struct battle_plan *plan, er
     free(C);
     return fail(e, "out of memory");
   }
-  int status =
-      battle_fact(battle, e, "features", "kind", "pooled, on %s; kept in %s", kernels_select(NULL)->isa, folder);
+  int status = battle_fact(battle, e, "features", "kind", "pooled; kept in %s", folder);
   if (status == OK && plan->tasks[BATTLE_PROBE]) {
     status = battle_fact(battle, e, "linear probe", "command",
                          "backbones probe --train %s/train --test %s/test --C %s --seed %llu", folder, folder, C,
@@ -137,8 +136,11 @@ int battle_run(struct battle *battle, struct set_outcome *outcomes, const struct
   }
   for (size_t b = 0; status == OK && b < plan->contender_count; b++) {
     const struct battle_contender *contender = &plan->contenders[b];
-    struct engine_request request = {
-        .path = contender->weights, .threads = plan->threads, .hash = true, .changes = contender->changes};
+    struct engine_request request = {.path = contender->weights,
+                                     .device = plan->device,
+                                     .threads = plan->threads,
+                                     .hash = true,
+                                     .changes = contender->changes};
     struct engine engine;
     error reason = {""};
     if (engine_load(&engine, &request, &reason) != OK) {

@@ -391,6 +391,7 @@ static int run_zeroshot(struct round *round, error *e) {
     struct engine_request request = {.path = contender->weights,
                                      .features = "projected",
                                      .threads = plan->threads,
+                                     .device = plan->device,
                                      .hash = true,
                                      .changes = contender->changes};
     struct engine engine;

@@ -51,6 +51,7 @@ struct battle_plan {
   size_t corruption_count;
   struct decode_options decode;
   int batch, threads;
+  const char *device; /* model_place() */
   bool progress;
 };
 

@@ -7,6 +7,7 @@
 #include "evaluate/battle_run.h"
 #include "evaluate/output.h"
 #include "evaluate/results.h"
+#include "models/placement.h"
 
 struct run {
   const char *results, *out, *title, *predictions;
@@ -37,10 +38,14 @@ static int read_options(const struct arguments *arguments, struct run *run, erro
   if (status == OK) status = option_integer(arguments, "--threads", 1, 1024, &threads, e);
   if (status == OK) status = option_integer(arguments, "--seed", 0, INT64_MAX, &seed, e);
   if (status == OK) status = option_integer(arguments, "--resamples", 100, 100000, &resamples, e);
+  const char *device = option_given(arguments, "--device") ? option_text(arguments, "--device") : "cpu";
+  struct gpu_facts gpu; /* asked for first: what is wrong with it is known at once */
+  if (status == OK && fight) status = placement_describe(device, &gpu, e);
   if (status == OK && fight) status = battle_plan_read(&run->plan, arguments, (uint64_t)seed, e);
   run->options.bootstrap = (struct bootstrap_options){(size_t)resamples, (uint64_t)seed};
   run->plan.out = run->out;
   run->plan.threads = (int)threads;
+  run->plan.device = device;
   run->plan.progress = !option_given(arguments, "--quiet");
   return status;
 }
@@ -158,6 +163,7 @@ static const struct option options[] = {
     {"--seed", 0, "S", "of everything that is drawn (default 0)"},
     DECODE_OPTIONS,
     {"--threads", 't', "N", "threads (default: every usable core); no effect on scores"},
+    ENGINE_DEVICE,
     {"--quiet", 'q', NULL, "no progress"},
     {"--json", 0, NULL, "print one JSON object"},
     {0},

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backbones.h"
 #include "kernels/conv.h"
 #include "kernels/dtype.h"
 #include "kernels/reference/reference.h"
@@ -232,6 +233,7 @@ TEST(bf16_models_keep_their_features) {
 }
 
 TEST(bf16_is_a_device_of_every_command) {
+  error e = {""};
   const char *out = path_join(test_folder(), "features");
   struct run run = RUN("features", "--weights", "seeded:resnet20_cifar", "--data", fixture("jpeg"), "--out", out,
                        "--device", "cpu:bf16", "--crop-mode", "squash", "--json");
@@ -244,6 +246,13 @@ TEST(bf16_is_a_device_of_every_command) {
             "cpu:bf16", "--json");
   CHECK(run.exit_code == 0);
   CHECK_CONTAINS(run.out, "\"dtype\":\"bf16\"");
+  struct backbones_options options = {.device = "cpu:bf16"};
+  backbones *model = backbones_load("seeded:resnet20_cifar", &options, &e);
+  if (CHECK_MSG(model != NULL, "%s", e.message)) CHECK(strstr(backbones_describe(model).isa, "bf16") != NULL);
+  backbones_free(model);
+  run = RUN("battle", "--weights", "seeded:resnet20_cifar", "--data", test_folder(), "--out", out, "--device", "cuda");
+  CHECK(run.exit_code == 1);
+  CHECK_CONTAINS(run.err, "--device cuda: ");
   run = RUN("bench", "--arch", "resnet20_cifar", "--device", "cpu:f8");
   CHECK(run.exit_code == 2);
   CHECK_CONTAINS(run.err, "cpu:bf16");
