@@ -275,7 +275,8 @@ const struct command command_bench = {
     .summary = "how fast models run, and how much of the machine they use",
     .details =
         "FLOPs count a multiply-add as two. The peak is measured in the same run: multiply-adds in registers on the\n"
-        "same threads. Times are medians with their quartiles, after a run that warms up.\n"
+        "same threads. Times are medians with their quartiles, after a run that warms up. A row\n"
+        "during which other programs used more than a tenth of a core says how many cores they used.\n"
         "--against: with r = images/s now over images/s before, a row is faster when r > 1 + noise, slower when\n"
         "r < 1 / (1 + noise), else the same; noise is the sum of both rows' quartile spans over their medians, at "
         "least\n"

@@ -1,6 +1,7 @@
 #include "bench/scaling_output.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "bench/other_load.h"
 
@@ -86,6 +87,7 @@ void scaling_print_check(const struct scaling_request *request) {
       "--scaling");
   if (request->weights) printf(" --weights %s", request->weights);
   if (request->archs) printf(" --arch %s", request->archs);
+  if (strcmp(request->device, "cpu") != 0) printf(" --device %s", request->device);
   printf(" --batch %d\n", request->batch);
 }
 
