@@ -29,7 +29,9 @@ static void describe(struct profile_row *row, const struct op_info *op, int batc
     snprintf(row->kind, sizeof row->kind, "%s", op->kind);
   size_t used = strlen(row->kind);
   snprintf(row->kind + used, sizeof row->kind - used, "%s%s", op->groups > 1 ? " grouped" : "",
-           op->winograd ? " winograd" : "");
+           op->winograd == 2 ? " winograd 2x2"
+           : op->winograd    ? " winograd 4x4"
+                             : "");
   snprintf(row->shape, sizeof row->shape, "%dx%dx%d -> %dx%dx%d", op->in.height, op->in.width, op->in.channels,
            op->out.height, op->out.width, op->out.channels);
   row->flops = op->flops * batch;

@@ -128,9 +128,7 @@ int measure_ops(const struct subject *subject, double seconds, struct op_cost *c
     *serial = total / (double)runs;
     for (size_t i = 0; i < ops; i++) {
       struct op_info info = plan_op_info(plan, (int)i);
-      /* Winograd's transformed 3x3 weights have 36 numbers where there were 9. */
-      costs[i] =
-          (struct op_cost){sums[i] / (double)runs, sums[i] > 0 ? info.weight_bytes * (info.winograd ? 4 : 1) : 0};
+      costs[i] = (struct op_cost){sums[i] / (double)runs, sums[i] > 0 ? info.weight_bytes : 0};
       *serial -= costs[i].seconds;
     }
     if (*serial < 0) *serial = 0;

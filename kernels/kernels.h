@@ -67,11 +67,14 @@ struct depthwise_rows {
   int first_row, end_row; /* of the output */
 };
 
-/* One tile of a Winograd convolution on its way back: 4x4 pixels of some channels (kernels/winograd.c). */
+/* Winograd's forms of a 3x3 convolution: tiles of 2x2 outputs from 4x4 inputs, and of 4x4 from 6x6. */
+enum winograd_form { WINOGRAD_2, WINOGRAD_4, WINOGRAD_FORMS };
+
+/* One tile of a Winograd convolution on its way back: its pixels of some channels (kernels/winograd.c). */
 struct winograd_output {
-  const float *m; /* [36] products, matrix_stride apart, each whole vectors of channels */
+  const float *m; /* [16 or 36] products, matrix_stride apart, each whole vectors of channels */
   ptrdiff_t matrix_stride;
-  int rows, columns; /* pixels of the tile that lie inside the image, 1..4 */
+  int rows, columns; /* pixels of the tile that lie inside the image, 1.. */
   int channels;
   ptrdiff_t pixel_stride, row_stride; /* of out and residual */
   const float *bias, *residual;       /* or NULL */
@@ -108,10 +111,10 @@ struct kernels {
   /* By multiply-adds of floats, and by an instruction of the CPU for pairs of bfloat16: NULL where a compiler or an
    * instruction set has none. kernels_bf16() chooses. */
   const struct bf16_kernels *bf16_widened, *bf16_pairs;
-  /* v[i, c] (matrices matrix_stride apart) = the input transform of 6x6 pixels of `channels` floats; and its way back.
-   * NULL in the reference: it sums directly. */
-  void (*winograd_input)(const float *const pixels[36], int channels, float *v, ptrdiff_t matrix_stride);
-  void (*winograd_output)(const struct winograd_output *output);
+  /* Of each form: v[i, c] (matrices matrix_stride apart) = the input transform of its 4x4 or 6x6 pixels of `channels`
+   * floats; and its way back. NULL in the reference: it sums directly. */
+  void (*winograd_input[WINOGRAD_FORMS])(const float *const *pixels, int channels, float *v, ptrdiff_t matrix_stride);
+  void (*winograd_output[WINOGRAD_FORMS])(const struct winograd_output *output);
   /* Maximum over the window's pixels that lie inside the image. */
   void (*max_pool_row)(const struct pool_row *row);
   /* Mean over the window's pixels that lie inside the image. */

@@ -1,8 +1,10 @@
-/* F(4x4, 3x3) over NHWC, a block of tiles at a time.
+/* F(2x2, 3x3) and F(4x4, 3x3) over NHWC, a block of tiles at a time.
  *
- * Per block: transform the input tiles (6x6 pixels each) to V[36][tiles][in]; per panel of output channels multiply
- * V[i] by U[i] for each of the 36 positions with the GEMM tile, to M[36][tiles][panel]; transform M back to 4x4 pixels.
- * A block's V and one panel's M stay in L2; U streams by once a block. */
+ * Per block: transform the input tiles (4x4 or 6x6 pixels each) to V[positions][tiles][in]; per panel of output
+ * channels multiply V[i] by U[i] for each of the 16 or 36 positions with the GEMM tile, to M[positions][tiles][panel];
+ * transform M back to pixels. A block's V and one panel's M stay in L2; U streams by once a block. Where a batch has
+ * few tiles the panels are split over threads as well, so that no two of them read the same U: V is then made once a
+ * thread, at a fiftieth of a panel's work. */
 #include "kernels/winograd.h"
 
 #include <stdlib.h>
@@ -11,73 +13,122 @@
 #include "kernels/memory.h"
 
 enum {
-  POSITIONS = 36,
-  TILE = 4,
+  MOST_POSITIONS = 36,
   BLOCK_BYTES = 512 << 10, /* of V: half of a common L2 */
   MOST_TILES = 56,
   LEAST_CHANNELS = 32,
-  LEAST_PIXELS = 14 * 14,
+  LEAST_PANELS = 2, /* of a task */
+};
+
+/* What a form costs beside its products, in multiply-adds of GEMM: measured per tile and channel on its way in and out.
+ */
+static const struct form {
+  int tile, positions;
+  double in_cost, out_cost;
+  double G[6][3]; /* U = G g G^T */
+  double L[3][6]; /* L G = 1: the left inverse of three terms a row at most, powers of two at the ends */
+} forms[WINOGRAD_FORMS] = {
+    [WINOGRAD_2] = {.tile = 2,
+                    .positions = 16,
+                    .in_cost = 40,
+                    .out_cost = 40,
+                    .G = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}},
+                    .L = {{1, 0, 0, 0}, {0, 1, -1, 0}, {0, 0, 0, 1}}},
+    [WINOGRAD_4] = {.tile = 4,
+                    .positions = 36,
+                    .in_cost = 80,
+                    .out_cost = 100,
+                    .G = {{1.0 / 4, 0, 0},
+                          {-1.0 / 6, -1.0 / 6, -1.0 / 6},
+                          {-1.0 / 6, 1.0 / 6, -1.0 / 6},
+                          {1.0 / 24, 1.0 / 12, 1.0 / 6},
+                          {1.0 / 24, -1.0 / 12, 1.0 / 6},
+                          {0, 0, 1}},
+                    .L = {{4, 0, 0, 0, 0, 0}, {0, -3, 3, 0, 0, 0}, {0, 0, 0, 0, 0, 1}}},
 };
 
 struct packed_winograd {
   const struct kernels *kernels;
+  const struct form *form;
+  enum winograd_form form_name;
   int in, out, panels, block_tiles;
-  float *weights; /* [panels][36][in][gemm_columns] */
+  float *weights; /* [panels][positions][in][gemm_columns] */
   float *bias;    /* [out] or NULL */
   float *zeros;   /* [in]: a pixel outside the image */
 };
 
-static int tiles_along(int pixels) { return (pixels + TILE - 1) / TILE; }
+static int tiles_along(const struct form *form, int pixels) { return (pixels + form->tile - 1) / form->tile; }
 
-bool winograd_pays(const struct kernels *kernels, const struct conv_shape *s, int height, int width) {
-  bool fits = kernels->winograd_input && s->kernel == 3 && s->stride == 1 && s->padding == 1 && s->dilation == 1 &&
-              s->groups == 1 && s->in_channels >= LEAST_CHANNELS && s->out_channels >= LEAST_CHANNELS;
-  if (!fits || height < TILE || width < TILE || (int64_t)height * width < LEAST_PIXELS) return false;
-  double covered = 16.0 * tiles_along(height) * tiles_along(width);
-  return covered <= 1.5 * height * width;
+/* In multiply-adds. Weights come from memory or a cache far away once a batch, so they are charged at the rate of a
+ * core with a share of the bandwidth, and to two images: one alone would pay for all of them, sixteen for next to
+ * nothing. */
+static double weight_cost(int positions, double channels) {
+  enum { MULTIPLY_ADDS_A_FLOAT = 16, IMAGES = 2 };
+  return (double)positions * channels * MULTIPLY_ADDS_A_FLOAT / IMAGES;
 }
 
-/* U = G g G^T in double, rounded once. */
-static void transform_weight(const float *g, double u[POSITIONS]) {
-  static const double G[6][3] = {{1.0 / 4, 0, 0},
-                                 {-1.0 / 6, -1.0 / 6, -1.0 / 6},
-                                 {-1.0 / 6, 1.0 / 6, -1.0 / 6},
-                                 {1.0 / 24, 1.0 / 12, 1.0 / 6},
-                                 {1.0 / 24, -1.0 / 12, 1.0 / 6},
-                                 {0, 0, 1}};
-  for (int i = 0; i < 6; i++) {
-    for (int j = 0; j < 6; j++) {
+bool winograd_pays(const struct kernels *kernels, const struct conv_shape *s, int height, int width,
+                   enum winograd_form *best) {
+  bool fits = kernels->winograd_input[WINOGRAD_4] && s->kernel == 3 && s->stride == 1 && s->padding == 1 &&
+              s->dilation == 1 && s->groups == 1 && s->in_channels >= LEAST_CHANNELS &&
+              s->out_channels >= LEAST_CHANNELS;
+  if (!fits || height < 2 || width < 2) return false;
+  double channels = (double)s->in_channels * s->out_channels;
+  double least = 9.0 * height * width * channels + weight_cost(9, channels);
+  bool pays = false;
+  for (int i = 0; i < WINOGRAD_FORMS; i++) {
+    const struct form *form = &forms[i];
+    double tiles = (double)tiles_along(form, height) * tiles_along(form, width);
+    double transforms = form->in_cost * s->in_channels + form->out_cost * s->out_channels;
+    double cost = tiles * (form->positions * channels + transforms) + weight_cost(form->positions, channels);
+    if (cost >= least) continue;
+    least = cost;
+    *best = (enum winograd_form)i;
+    pays = true;
+  }
+  return pays;
+}
+
+/* U in double, rounded once. */
+static void transform_weight(const struct form *form, const float *g, double *u) {
+  int side = form->tile + 2;
+  for (int i = 0; i < side; i++) {
+    for (int j = 0; j < side; j++) {
       double sum = 0;
       for (int y = 0; y < 3; y++) {
-        for (int x = 0; x < 3; x++) sum += G[i][y] * (double)g[y * 3 + x] * G[j][x];
+        for (int x = 0; x < 3; x++) sum += form->G[i][y] * (double)g[y * 3 + x] * form->G[j][x];
       }
-      u[i * 6 + j] = sum;
+      u[i * side + j] = sum;
     }
   }
 }
 
+static size_t positions_of(const struct packed_winograd *p) { return (size_t)p->form->positions; }
+
 static size_t weight_floats(const struct packed_winograd *p) {
-  return (size_t)p->panels * POSITIONS * (size_t)p->in * (size_t)p->kernels->gemm_columns;
+  return (size_t)p->panels * positions_of(p) * (size_t)p->in * (size_t)p->kernels->gemm_columns;
 }
 
 /* As many tiles as BLOCK_BYTES hold, in multiples of the register tile's rows. */
-static int choose_block(const struct kernels *kernels, int in) {
-  int rows = kernels->gemm_rows, tiles = BLOCK_BYTES / (POSITIONS * 4 * in) / rows * rows;
+static int choose_block(const struct kernels *kernels, const struct form *form, int in) {
+  int rows = kernels->gemm_rows, tiles = BLOCK_BYTES / (form->positions * 4 * in) / rows * rows;
   int most = MOST_TILES / rows * rows;
   if (tiles > most) tiles = most;
   return tiles < rows ? rows : tiles;
 }
 
 struct packed_winograd *winograd_pack(const struct kernels *kernels, const struct conv_shape *shape,
-                                      const float *weight, const float *bias, error *e) {
+                                      enum winograd_form form, const float *weight, const float *bias, error *e) {
   struct packed_winograd *p = allocate_zeroed(1, sizeof *p, e);
   if (!p) return NULL;
   int columns = kernels->gemm_columns;
   p->kernels = kernels;
+  p->form = &forms[form];
+  p->form_name = form;
   p->in = shape->in_channels;
   p->out = shape->out_channels;
   p->panels = (p->out + columns - 1) / columns;
-  p->block_tiles = choose_block(kernels, p->in);
+  p->block_tiles = choose_block(kernels, p->form, p->in);
   p->weights = allocate_aligned(weight_floats(p), sizeof(float), e);
   p->zeros = allocate_zeroed((size_t)p->in, sizeof(float), e);
   if (bias) p->bias = allocate((size_t)p->out, sizeof(float), e);
@@ -88,10 +139,10 @@ struct packed_winograd *winograd_pack(const struct kernels *kernels, const struc
   memset(p->weights, 0, weight_floats(p) * sizeof(float));
   for (int o = 0; o < p->out; o++) {
     for (int c = 0; c < p->in; c++) {
-      double u[POSITIONS];
-      transform_weight(weight + ((size_t)o * (size_t)p->in + (size_t)c) * 9, u);
-      size_t panel = (size_t)(o / columns) * POSITIONS;
-      for (size_t i = 0; i < POSITIONS; i++) {
+      double u[MOST_POSITIONS];
+      transform_weight(p->form, weight + ((size_t)o * (size_t)p->in + (size_t)c) * 9, u);
+      size_t panel = (size_t)(o / columns) * positions_of(p);
+      for (size_t i = 0; i < positions_of(p); i++) {
         size_t row = (panel + i) * (size_t)p->in + (size_t)c;
         p->weights[row * (size_t)columns + (size_t)(o % columns)] = (float)u[i];
       }
@@ -101,14 +152,14 @@ struct packed_winograd *winograd_pack(const struct kernels *kernels, const struc
   return p;
 }
 
-/* g = L U L^T with L G = 1: the left inverse of three terms a row at most, powers of two at the ends. */
-static void restore_weight(const double u[POSITIONS], float *g) {
-  static const double L[3][6] = {{4, 0, 0, 0, 0, 0}, {0, -3, 3, 0, 0, 0}, {0, 0, 0, 0, 0, 1}};
+/* g = L U L^T */
+static void restore_weight(const struct form *form, const double *u, float *g) {
+  int side = form->tile + 2;
   for (int y = 0; y < 3; y++) {
     for (int x = 0; x < 3; x++) {
       double sum = 0;
-      for (int i = 0; i < 6; i++) {
-        for (int j = 0; j < 6; j++) sum += L[y][i] * u[i * 6 + j] * L[x][j];
+      for (int i = 0; i < side; i++) {
+        for (int j = 0; j < side; j++) sum += form->L[y][i] * u[i * side + j] * form->L[x][j];
       }
       *g++ = (float)sum;
     }
@@ -119,13 +170,13 @@ void winograd_unpack(const struct packed_winograd *p, float *weight) {
   int columns = p->kernels->gemm_columns;
   for (int o = 0; o < p->out; o++) {
     for (int c = 0; c < p->in; c++, weight += 9) {
-      double u[POSITIONS];
-      size_t panel = (size_t)(o / columns) * POSITIONS;
-      for (size_t i = 0; i < POSITIONS; i++) {
+      double u[MOST_POSITIONS];
+      size_t panel = (size_t)(o / columns) * positions_of(p);
+      for (size_t i = 0; i < positions_of(p); i++) {
         size_t row = (panel + i) * (size_t)p->in + (size_t)c;
         u[i] = (double)p->weights[row * (size_t)columns + (size_t)(o % columns)];
       }
-      restore_weight(u, weight);
+      restore_weight(p->form, u, weight);
     }
   }
 }
@@ -140,9 +191,11 @@ void winograd_release(struct packed_winograd *p) {
   free(p);
 }
 
+int winograd_tile(const struct packed_winograd *p) { return p->form->tile; }
+
 size_t winograd_packed_bytes(const struct packed_winograd *p) { return weight_floats(p) * sizeof(float); }
 
-/* Floats between the 36 matrices of V and of M: 16 more than they hold, or all 36 writes of a transform would fall into
+/* Floats between the matrices of V and of M: 16 more than they hold, or all the writes of a transform would fall into
  * the same lines of L1. */
 static size_t v_stride(const struct packed_winograd *p) { return (size_t)p->block_tiles * (size_t)p->in + 16; }
 static size_t m_stride(const struct packed_winograd *p) {
@@ -150,7 +203,7 @@ static size_t m_stride(const struct packed_winograd *p) {
 }
 
 size_t winograd_scratch_bytes(const struct packed_winograd *p) {
-  return POSITIONS * (v_stride(p) + m_stride(p)) * sizeof(float);
+  return positions_of(p) * (v_stride(p) + m_stride(p)) * sizeof(float);
 }
 
 struct job {
@@ -158,7 +211,7 @@ struct job {
   const struct packed_winograd *p;
   int height, width, tiles_x;
   size_t image_tiles, tiles; /* of an image, of the batch */
-  size_t blocks;
+  size_t blocks, panel_groups;
   const float *in, *residual;
   float *out;
   enum activation activation;
@@ -171,35 +224,37 @@ struct tile_place {
 
 static struct tile_place place_of(const struct job *job, size_t tile) {
   size_t in_image = tile % job->image_tiles;
-  return (struct tile_place){tile / job->image_tiles, (int)(in_image / (size_t)job->tiles_x) * TILE,
-                             (int)(in_image % (size_t)job->tiles_x) * TILE};
+  return (struct tile_place){tile / job->image_tiles, (int)(in_image / (size_t)job->tiles_x) * job->p->form->tile,
+                             (int)(in_image % (size_t)job->tiles_x) * job->p->form->tile};
 }
 
 static void transform_inputs(const struct job *job, size_t first, int tiles, float *v) {
   const struct packed_winograd *p = job->p;
+  int side = p->form->tile + 2;
   for (int t = 0; t < tiles; t++) {
     struct tile_place at = place_of(job, first + (size_t)t);
-    const float *pixels[POSITIONS];
-    for (int i = 0; i < POSITIONS; i++) {
-      int y = at.y + i / 6 - 1, x = at.x + i % 6 - 1;
+    const float *pixels[MOST_POSITIONS];
+    for (int i = 0; i < p->form->positions; i++) {
+      int y = at.y + i / side - 1, x = at.x + i % side - 1;
       bool inside = (unsigned)y < (unsigned)job->height && (unsigned)x < (unsigned)job->width;
       size_t index = (at.image * (size_t)job->height + (size_t)y) * (size_t)job->width + (size_t)x;
       pixels[i] = inside ? job->in + index * (size_t)p->in : p->zeros;
     }
-    p->kernels->winograd_input(pixels, p->in, v + (size_t)t * (size_t)p->in, (ptrdiff_t)v_stride(p));
+    p->kernels->winograd_input[p->form_name](pixels, p->in, v + (size_t)t * (size_t)p->in, (ptrdiff_t)v_stride(p));
   }
 }
 
 /* M[i] = V[i] * U[i] for one panel of columns. */
 static void multiply(const struct job *job, int tiles, int panel, const float *v, float *m) {
   const struct packed_winograd *p = job->p;
-  int columns = p->kernels->gemm_columns, most = p->kernels->gemm_rows;
-  const float *u = p->weights + (size_t)panel * POSITIONS * (size_t)p->in * (size_t)columns;
+  int columns = p->kernels->gemm_columns, most = p->kernels->gemm_rows, parts = (tiles + most - 1) / most;
+  const float *u = p->weights + (size_t)panel * positions_of(p) * (size_t)p->in * (size_t)columns;
   struct gemm_tile tile = {.columns = columns, .taps = 1, .depth = p->in, .c_stride = columns};
-  for (size_t i = 0; i < POSITIONS; i++) {
-    for (int row = 0; row < tiles; row += most) {
+  for (size_t i = 0; i < positions_of(p); i++) {
+    for (int part = 0; part < parts; part++) { /* of nearly equal height */
       const float *a[GEMM_MAX_ROWS];
-      tile.rows = tiles - row < most ? tiles - row : most;
+      int row = part * tiles / parts;
+      tile.rows = (part + 1) * tiles / parts - row;
       for (int r = 0; r < tile.rows; r++) a[r] = v + i * v_stride(p) + (size_t)(row + r) * (size_t)p->in;
       tile.a = a;
       tile.upcoming = a[0];
@@ -212,7 +267,7 @@ static void multiply(const struct job *job, int tiles, int panel, const float *v
 
 static void transform_outputs(const struct job *job, size_t first, int tiles, int panel, const float *m) {
   const struct packed_winograd *p = job->p;
-  int columns = p->kernels->gemm_columns, channel = panel * columns;
+  int columns = p->kernels->gemm_columns, channel = panel * columns, side = p->form->tile;
   for (int t = 0; t < tiles; t++) {
     struct tile_place at = place_of(job, first + (size_t)t);
     size_t pixel = (at.image * (size_t)job->height + (size_t)at.y) * (size_t)job->width + (size_t)at.x;
@@ -220,8 +275,8 @@ static void transform_outputs(const struct job *job, size_t first, int tiles, in
     struct winograd_output output = {
         .m = m + (size_t)t * (size_t)columns,
         .matrix_stride = (ptrdiff_t)m_stride(p),
-        .rows = job->height - at.y < TILE ? job->height - at.y : TILE,
-        .columns = job->width - at.x < TILE ? job->width - at.x : TILE,
+        .rows = job->height - at.y < side ? job->height - at.y : side,
+        .columns = job->width - at.x < side ? job->width - at.x : side,
         .channels = p->out - channel < columns ? p->out - channel : columns,
         .pixel_stride = p->out,
         .row_stride = (ptrdiff_t)p->out * job->width,
@@ -230,21 +285,35 @@ static void transform_outputs(const struct job *job, size_t first, int tiles, in
         .out = job->out + offset,
         .activation = job->activation,
     };
-    p->kernels->winograd_output(&output);
+    p->kernels->winograd_output[p->form_name](&output);
   }
 }
 
+/* Task (block of tiles, group of panels). */
 static void run_block(void *context, size_t index, int thread) {
   const struct job *job = context;
   const struct packed_winograd *p = job->p;
-  size_t first = index * job->tiles / job->blocks, end = (index + 1) * job->tiles / job->blocks;
+  size_t block = index / job->panel_groups, group = index % job->panel_groups, panels = (size_t)p->panels;
+  size_t first = block * job->tiles / job->blocks, end = (block + 1) * job->tiles / job->blocks;
   int tiles = (int)(end - first);
-  float *v = threads_scratch(job->pool, thread), *m = v + POSITIONS * v_stride(p);
+  float *v = threads_scratch(job->pool, thread), *m = v + positions_of(p) * v_stride(p);
   transform_inputs(job, first, tiles, v);
-  for (int panel = 0; panel < p->panels; panel++) {
+  int end_panel = (int)((group + 1) * panels / job->panel_groups);
+  for (int panel = (int)(group * panels / job->panel_groups); panel < end_panel; panel++) {
     multiply(job, tiles, panel, v, m);
     transform_outputs(job, first, tiles, panel, m);
   }
+}
+
+/* Blocks as large as V allows; where these are fewer than a few for every thread, the panels are split. */
+static void divide(struct job *job) {
+  enum { TASKS_A_THREAD = 8 };
+  const struct packed_winograd *p = job->p;
+  size_t threads = (size_t)threads_count(job->pool), block = (size_t)p->block_tiles;
+  job->blocks = (job->tiles + block - 1) / block;
+  size_t most = ((size_t)p->panels + LEAST_PANELS - 1) / LEAST_PANELS;
+  size_t wanted = threads > 1 ? (TASKS_A_THREAD * threads + job->blocks - 1) / job->blocks : 1;
+  job->panel_groups = wanted < most ? wanted : most;
 }
 
 void winograd_run(struct threads *pool, const struct packed_winograd *p, int batch, int height, int width,
@@ -257,13 +326,9 @@ void winograd_run(struct threads *pool, const struct packed_winograd *p, int bat
                     .residual = residual,
                     .out = out,
                     .activation = activation};
-  job.tiles_x = tiles_along(width);
-  job.image_tiles = (size_t)job.tiles_x * (size_t)tiles_along(height);
+  job.tiles_x = tiles_along(p->form, width);
+  job.image_tiles = (size_t)job.tiles_x * (size_t)tiles_along(p->form, height);
   job.tiles = (size_t)batch * job.image_tiles;
-  size_t block = (size_t)p->block_tiles;
-  job.blocks = (job.tiles + block - 1) / block;
-  /* The same number of blocks for every thread. */
-  size_t threads = (size_t)threads_count(pool), even = (job.blocks + threads - 1) / threads * threads;
-  if (even <= job.tiles) job.blocks = even;
-  threads_run(pool, job.blocks, run_block, &job);
+  divide(&job);
+  threads_run(pool, job.blocks * job.panel_groups, run_block, &job);
 }

@@ -145,8 +145,9 @@ struct op_info {
   const char *name, *kind;
   struct value_shape in, out;
   int kernel, stride, groups;
-  bool winograd; /* a convolution by fewer multiplications: its flops are those of the direct sum all the same */
-  bool needed;   /* for features or logits; others are never run */
+  int winograd; /* a convolution by fewer multiplications in tiles of so many pixels a side, or 0: its flops are those
+                   of the direct sum all the same */
+  bool needed;  /* for features or logits; others are never run */
   double flops, activation_bytes; /* per image */
   double weight_bytes;
 };

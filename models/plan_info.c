@@ -54,7 +54,7 @@ struct op_info plan_op_info(const struct plan *plan, int index) {
   };
   const struct op *op = &plan->ops[index];
   struct op_info info = {.name = op->name,
-                         .winograd = op->winograd != NULL,
+                         .winograd = op->winograd ? winograd_tile(op->winograd) : 0,
                          .needed = op->needed_by != 0,
                          .kind = kinds[op->kind],
                          .in = plan_shape(plan, op->in),
@@ -68,6 +68,7 @@ struct op_info plan_op_info(const struct plan *plan, int index) {
   if (op->kind == OP_CONV || op->kind == OP_LINEAR || op->kind == OP_DEPTHWISE) {
     double per_output = (double)op->shape.in_channels / op->shape.groups * op->shape.kernel * op->shape.kernel;
     info.flops = 2 * out * per_output;
+    if (op->winograd) per_output *= (info.winograd + 2) * (info.winograd + 2) / 9.0; /* as transformed */
     info.weight_bytes = (op->conv && plan->bf16 ? 2 : 4) * per_output * op->shape.out_channels;
   }
   if (op->attention) info.flops = attention_flops(op->attention);

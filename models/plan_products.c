@@ -128,8 +128,9 @@ static value append_product(struct plan *plan, enum op_kind kind, value in, cons
   float *beta = f->layer_norm ? plan_take(plan, f->layer_norm, "bias", 1, &channels) : NULL;
   if (p.whole && (!f->layer_norm || (gamma && beta))) {
     error reason = {""};
-    if (!f->layer_norm && winograd_pays(plan->kernels, &shape, from.height, from.width)) {
-      op.winograd = winograd_pack(plan->kernels, &shape, p.weight, p.bias, &reason);
+    enum winograd_form form;
+    if (!f->layer_norm && winograd_pays(plan->kernels, &shape, from.height, from.width, &form)) {
+      op.winograd = winograd_pack(plan->kernels, &shape, form, p.weight, p.bias, &reason);
       if (!op.winograd) plan_give_up(plan, &reason);
     } else {
       op.conv = pack(plan, &shape, &p, f, gamma, beta, false);

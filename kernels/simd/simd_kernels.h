@@ -17,8 +17,10 @@
 #endif
 
 void ISA_NAME(gemm_tile)(const struct gemm_tile *t);
-void ISA_NAME(winograd_input)(const float *const pixels[36], int channels, float *v, ptrdiff_t matrix_stride);
-void ISA_NAME(winograd_output)(const struct winograd_output *o);
+void ISA_NAME(winograd_input_2)(const float *const *pixels, int channels, float *v, ptrdiff_t matrix_stride);
+void ISA_NAME(winograd_input_4)(const float *const *pixels, int channels, float *v, ptrdiff_t matrix_stride);
+void ISA_NAME(winograd_output_2)(const struct winograd_output *o);
+void ISA_NAME(winograd_output_4)(const struct winograd_output *o);
 void ISA_NAME(max_pool_row)(const struct pool_row *row);
 void ISA_NAME(mean_pixels)(const float *in, ptrdiff_t stride, int n, int channels, float *out);
 void ISA_NAME(average_pool_row)(const struct pool_row *row);
