@@ -79,7 +79,8 @@ def write_ncnn(model, side, stem):
     with tempfile.TemporaryDirectory() as folder:
         trace = os.path.join(folder, "m.pt")
         torch.jit.trace(model, torch.zeros(1, 3, side, side), check_trace=False).save(trace)
-        result = subprocess.run([os.path.join(os.path.dirname(sys.executable), "pnnx"), trace, f"inputshape=[1,3,{side},{side}]", "fp16=0"],
+        pnnx = os.path.join(os.path.dirname(sys.executable), "pnnx")  # a script, whose first line may name another place
+        result = subprocess.run([sys.executable, pnnx, trace, f"inputshape=[1,3,{side},{side}]", "fp16=0"],
                                 cwd=folder, capture_output=True, text=True, timeout=900)
         parts = [os.path.join(folder, "m.ncnn." + kind) for kind in ("param", "bin")]
         if result.returncode or not all(map(os.path.exists, parts)):

@@ -1,4 +1,5 @@
-"""How much of the machine others used meanwhile: engines that meet at barriers lose far more than that share."""
+"""How much of the machine others used meanwhile: engines that meet at barriers lose far more than that share.
+What others take of a core that an engine leaves idle, as this program does while it loads, counts as well."""
 import os
 import time
 
