@@ -220,11 +220,11 @@ SOURCES = $(wildcard *.c *.h */*.c */*.h kernels/*/*.c kernels/*/*.h images/*/*.
 .PHONY: lint
 lint:
 	clang-format --dry-run --Werror $(SOURCES)
-	cppcheck --quiet --std=c11 --language=c --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+	cppcheck -j $$(nproc) --quiet --std=c11 --language=c --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 	  -I. -D_GNU_SOURCE -DISA=plain -DISA_plain=1 --suppress=missingIncludeSystem --suppress=uninitvar --suppress=invalidFunctionArg --suppress=internalAstError --suppress=nullPointer --suppress=ctunullpointer \
 	  $(filter-out tests/%,$(filter %.c,$(SOURCES)))
-	clang-tidy --quiet $(filter-out kernels/simd/% images/simd/% tests/%,$(filter %.c,$(SOURCES))) -- -std=c11 -D_GNU_SOURCE -I. \
-	  2>/dev/null
+	echo $(filter-out kernels/simd/% images/simd/% tests/%,$(filter %.c,$(SOURCES))) | xargs -n 8 -P $$(nproc) \
+	  sh -c 'clang-tidy --quiet "$$@" -- -std=c11 -D_GNU_SOURCE -I. 2>/dev/null' _
 
 # ---- using it -----------------------------------------------------------------------------------------------------
 .PHONY: demo

@@ -69,8 +69,7 @@ static void draw_row(struct page *page, const struct profile *profile, const str
 
 static struct plot place(const struct profile *profile, double width, double height) {
   /* The slope is seen, and has room for its name. */
-  double ridge = profile->peak / profile->bandwidth, left = ridge / 6, right = ridge, low = profile->peak,
-         high = profile->peak;
+  double ridge = profile->peak / profile->bandwidth, left = ridge / 6, right = ridge, low = profile->peak, high = low;
   for (size_t i = 0; i < profile->count; i++) {
     const struct profile_row *row = &profile->rows[i];
     if (!has_products(row)) continue;
@@ -163,7 +162,7 @@ void profile_draw_roofline(struct page *page, const struct profile *profile, con
 
 void profile_draw_movers(struct page *page, const struct profile *profile, const char *class, double width) {
   char name[32], title[160], text[48];
-  double low = profile->bandwidth, high = profile->bandwidth, largest = width > 500 ? 11 : 8;
+  double low = profile->bandwidth, high = low, largest = width > 500 ? 11 : 8;
   size_t count, lines = 0, *line_of = calloc(profile->kind_count + 1, sizeof *line_of);
   const struct profile_row **rows = sorted_rows(profile, false, &count);
   if (rows && line_of) {

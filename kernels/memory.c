@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -25,26 +27,68 @@ void *allocate_zeroed(size_t count, size_t size, error *e) {
   return memory;
 }
 
+/* In front of every aligned block: how it is given back. */
+struct block_header {
+  void *start;
+  size_t mapped; /* bytes, or 0 when it came from malloc() */
+};
+enum { LINE = 64, HUGE_PAGE = 2 << 20 };
+
+static void *place_block(char *start, size_t mapped, size_t alignment) {
+  char *block = start + sizeof(struct block_header);
+  block += (alignment - (uintptr_t)block % alignment) % alignment;
+  struct block_header header = {start, mapped};
+  memcpy(block - sizeof header, &header, sizeof header);
+  return block;
+}
+
+/* A mapping of its own: what others free beside it goes back to the system, and pages may be huge. The sanitizers watch
+ * malloc()'s blocks only. */
+static void *map_block(size_t bytes) {
+#if defined(__SANITIZE_ADDRESS__)
+  (void)bytes;
+  return NULL;
+#else
+  size_t mapped = bytes + sizeof(struct block_header) + HUGE_PAGE;
+  char *start = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (start == MAP_FAILED) return NULL;
+  void *block = place_block(start, mapped, HUGE_PAGE);
+#ifdef MADV_HUGEPAGE
+  madvise(block, bytes & ~(size_t)(HUGE_PAGE - 1), MADV_HUGEPAGE);
+#endif
+  return block;
+#endif
+}
+
 void *allocate_aligned(size_t count, size_t size, error *e) {
-  enum { huge = 2 << 20 };
   size_t bytes;
-  if (!multiply_size(count, size, &bytes) || bytes > SIZE_MAX - huge) {
+  if (!multiply_size(count, size, &bytes) || bytes > SIZE_MAX / 2) {
     fail(e, "out of memory (%zu elements of %zu bytes asked for)", count, size);
     return NULL;
   }
-  size_t alignment = bytes >= huge ? huge : 64;
-  void *memory = NULL;
-  if (posix_memalign(&memory, alignment, bytes ? bytes : 1)) {
-    out_of_memory(e, bytes);
-    return NULL;
-  }
-#ifdef MADV_HUGEPAGE
-  if (bytes >= huge) madvise(memory, bytes & ~(size_t)(huge - 1), MADV_HUGEPAGE);
-#endif
-  return memory;
+  void *block = bytes >= HUGE_PAGE ? map_block(bytes) : NULL;
+  if (block) return block;
+  char *start = malloc(bytes + sizeof(struct block_header) + LINE);
+  if (start) return place_block(start, 0, LINE);
+  out_of_memory(e, bytes);
+  return NULL;
 }
 
-void release_aligned(void *memory) { free(memory); }
+void release_aligned(void *memory) {
+  if (!memory) return;
+  struct block_header header;
+  memcpy(&header, (char *)memory - sizeof header, sizeof header);
+  if (header.mapped)
+    munmap(header.start, header.mapped);
+  else
+    free(header.start);
+}
+
+void memory_trim(void) {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
 
 char *copy_bytes_as_string(const char *text, size_t n, error *e) {
   char *copy = allocate(n + 1, 1, e);

@@ -19,6 +19,8 @@ void *allocate_zeroed(size_t count, size_t size, error *e);
  */
 void *allocate_aligned(size_t count, size_t size, error *e);
 void release_aligned(void *memory);
+/* After much that was short-lived: what allocate() holds in reserve goes back to the system. */
+void memory_trim(void);
 /* A copy of a string (or of its first n bytes, terminated). */
 char *copy_string(const char *text, error *e);
 char *copy_bytes_as_string(const char *text, size_t n, error *e);

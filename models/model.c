@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/memory.h"
 #include "models/architecture.h"
 #include "models/model_internal.h"
 #include "models/placement.h"
@@ -105,6 +106,7 @@ int model_load(struct model **result, struct checkpoint *checkpoint, const struc
     model_free(model);
     return status;
   }
+  memory_trim(); /* tensors on their way into packed form */
   *result = model;
   return OK;
 }
@@ -135,6 +137,7 @@ int model_seeded(struct model **result, const char *arch, uint64_t seed, const s
     model_free(model);
     return status;
   }
+  memory_trim(); /* tensors on their way into packed form */
   *result = model;
   return OK;
 }
