@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "kernels/memory.h"
+#include "kernels/numa.h"
 
 enum { MAX_THREADS = 1024, MOST_TASKS = 1 << 30 /* of a job */ };
 
@@ -31,6 +32,7 @@ struct worker {
  * be replaced before that task is done: what it has read is of the job whose task it takes. */
 struct threads {
   int count;
+  int wanted;             /* count when all have started */
   struct worker *workers; /* [0] is the caller */
   size_t scratch_bytes;
   _Atomic(thread_task *) task;
@@ -163,6 +165,7 @@ static void *work(void *argument) {
   struct worker *self = argument;
   struct threads *pool = self->pool;
   uint32_t seen = 0;
+  numa_keep_thread(self->index, pool->wanted);
   for (;;) {
     wait_while_equal(pool, &pool->generation, seen);
     seen = atomic_load(&pool->generation);
@@ -188,6 +191,7 @@ struct threads *threads_start(int n, error *e) {
   /* With more threads than cores spinning only takes time from those that work. */
   pool->spins = n <= usable_cores() ? 20000 : 100;
   pool->count = 1;
+  pool->wanted = n;
   for (int i = 1; i < n; i++) {
     struct worker *worker = &pool->workers[i];
     worker->pool = pool;

@@ -1,5 +1,6 @@
 /* A fixed pool of threads. Each begins with a contiguous share of the work, the same every time, and then helps the
- * others with theirs: one that another program interrupts holds nobody up for longer than a task. */
+ * others with theirs: one that another program interrupts holds nobody up for longer than a task. On a machine with
+ * several NUMA nodes the threads that a pool starts are spread evenly over them, and each stays in its own. */
 #ifndef KERNELS_THREADS_H
 #define KERNELS_THREADS_H
 

@@ -1,8 +1,11 @@
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
+#include "kernels/numa.h"
 #include "kernels/threads.h"
 #include "tests/harness.h"
 
@@ -90,4 +93,30 @@ TEST(wrong_numbers_of_threads_are_refused) {
   CHECK_CONTAINS(e.message, "threads");
   CHECK(threads_start(100000, &e) == NULL);
   CHECK(usable_cores() >= 1);
+}
+
+static void describe_node(const char *folder, int node, const char *cores) {
+  char path[512];
+  snprintf(path, sizeof path, "%s/node%d", folder, node);
+  mkdir(path, 0777);
+  snprintf(path, sizeof path, "%s/node%d/cpulist", folder, node);
+  CHECK(write_file(path, cores, strlen(cores)));
+}
+
+TEST(numa_nodes_are_what_the_system_tells) {
+  const char *folder = test_folder();
+  cpu_set_t allowed, nodes[NUMA_MOST_NODES];
+  CPU_ZERO(&allowed);
+  for (size_t core = 0; core < 6; core++) CPU_SET(core, &allowed);
+  CHECK(numa_nodes(folder, &allowed, nodes) == 0);
+  describe_node(folder, 0, "0-1,4\n");
+  describe_node(folder, 1, "\n");    /* memory alone */
+  describe_node(folder, 2, "7-8\n"); /* not allowed */
+  describe_node(folder, 5, "2-3,5,9-11\n");
+  describe_node(folder, 6, "5-2\n");
+  describe_node(folder, 7, "1-999999\n");
+  describe_node(folder, 8, "zero\n");
+  REQUIRE(numa_nodes(folder, &allowed, nodes) == 2);
+  CHECK(CPU_COUNT(&nodes[0]) == 3 && CPU_ISSET(0, &nodes[0]) && CPU_ISSET(1, &nodes[0]) && CPU_ISSET(4, &nodes[0]));
+  CHECK(CPU_COUNT(&nodes[1]) == 3 && CPU_ISSET(2, &nodes[1]) && CPU_ISSET(3, &nodes[1]) && CPU_ISSET(5, &nodes[1]));
 }
