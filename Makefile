@@ -162,7 +162,10 @@ test: all $(BUILD)/run-tests
 	$(BUILD)/run-tests --program $(BUILD)/backbones $(TESTS)
 
 # The same tests of a build for arm64, by an emulator: NEON kernels where no such machine is at hand (needs Debian's
-# gcc-aarch64-linux-gnu and qemu-user). SHARDS of them run at once.
+# gcc-aarch64-linux-gnu and qemu-user). SHARDS of them run at once. Networks of full size take half an hour there, so
+# .ci/run leaves them out: NEON_TESTS is every kernel, codec and solver, and one small network of each family.
+NEON_TESTS = test_kernels test_attention bf16 test_dtype test_threads pixel test_streams test_jpeg test_png test_webp \
+             test_inflate test_probe.c test_sgd test_neighbours test_metrics test_calibration demo_models
 NEON_PREFIX ?= aarch64-linux-gnu-
 NEON_EMULATOR ?= qemu-aarch64 -L /usr/aarch64-linux-gnu
 SHARDS ?= 1

@@ -88,8 +88,8 @@ TEST(bench_compares_with_an_earlier_run) {
   run = RUN("bench", "--arch", "resnet8_cifar", "--batch", "1,2,4", "--threads", "1", "--seconds", "0.01", "--against",
             path);
   CHECK(run.exit_code == 0);
-  CHECK_CONTAINS(run.out, "  faster\n");
-  CHECK_CONTAINS(run.out, "  slower\n");
+  CHECK_CONTAINS(run.out, "  faster");
+  CHECK_CONTAINS(run.out, "  slower");
   CHECK_CONTAINS(run.out, "  only now: ");
   CHECK_CONTAINS(run.out, "vit_elsewhere                f32       1       1  only before: 20.0 images/s\n");
   CHECK_CONTAINS(run.out, "\n1 faster, 1 slower, 0 the same");
@@ -105,7 +105,7 @@ TEST(against_marks_what_others_disturbed) {
   struct run run =
       RUN("bench", "--arch", "resnet8_cifar", "--batch", "1", "--threads", "1", "--seconds", "0.01", "--against", path);
   CHECK_MSG(run.exit_code == 0, "%s", run.err);
-  CHECK_CONTAINS(run.out, "  faster (others used 1.2 cores before, 0.0 now)\n");
+  CHECK_CONTAINS(run.out, "  faster (others used 1.2 cores before, ");
   CHECK_CONTAINS(run.out, "\n1 faster, 0 slower, 0 the same; others disturbed 1 of them\n");
   run = RUN("bench", "--arch", "resnet8_cifar", "--batch", "1", "--threads", "1", "--seconds", "0.01", "--against",
             path, "--json");
