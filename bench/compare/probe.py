@@ -1,11 +1,11 @@
 """Time of the linear probe against scikit-learn, alternately on the same float32 features, and what each reached.
 
     python3 -m venv ~/peers && ~/peers/bin/pip install scikit-learn==1.9.1 numpy==2.4.6 scipy==1.17.1
-    ~/peers/bin/python bench/compare/probe.py [--rounds 3] [--threads N] [--features DIR ...]
+    ~/peers/bin/python bench/compare/probe.py [--rounds 3] [--threads N] [--tolerance T] [--features DIR ...]
 
 Without --features: drawn ones, 10,000 x 512 in 100 classes, non-negative and correlated as a network's. DIR is as
 `backbones features` writes it. Both use every core (or --threads N) and their default tolerance; scikit-learn may take
-1000 iterations. Seconds are of the fit in memory (ours counts its judging of 500 rows, too); objectives are summed in float64
+1000 iterations, and ends well above the optimum: --tolerance T ends ours earlier, to compare times of equal results. Seconds are of the fit in memory (ours counts its judging of 500 rows, too); objectives are summed in float64
 from the weights that each returned. GFLOP/s count 4 n d classes a float pass.
 """
 import argparse
@@ -56,9 +56,10 @@ def objective(w, b, x, y):
     return norm - log_softmax(x.astype(np.float64) @ w.T + b, axis=1)[np.arange(len(y)), y].sum()
 
 
-def ours(train, test, out, threads):
+def ours(train, test, out, threads, tolerance):
     command = [PROGRAM, "probe", "--train", train, "--test", test, "--json", "--out", out]
     command += ["--threads", str(threads)] if threads else []
+    command += ["--tolerance", str(tolerance)] if tolerance else []
     result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return result, np.load(os.path.join(out, "weights.npy")), np.load(os.path.join(out, "bias.npy"))
 
@@ -71,14 +72,14 @@ def theirs(x, y, threads):
     return time.time() - start, model
 
 
-def compare(name, x, y, rounds, threads):
+def compare(name, x, y, rounds, threads, tolerance):
     classes, times = int(y.max()) + 1, ([], [])
     with tempfile.TemporaryDirectory() as folder:
         train, test = os.path.join(folder, "train"), os.path.join(folder, "test")
         write(train, x, y, classes)
         write(test, x[:500], y[:500], classes)
         for i in range(rounds):
-            result, w, b = ours(train, test, os.path.join(folder, f"out{i}"), threads)
+            result, w, b = ours(train, test, os.path.join(folder, f"out{i}"), threads, tolerance)
             seconds, model = theirs(x, y, threads)
             times[0].append(result["seconds"])
             times[1].append(seconds)
@@ -99,14 +100,15 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--tolerance", type=float)
     parser.add_argument("--features", nargs="*", default=[])
     arguments = parser.parse_args()
     good = True
     for folder in arguments.features:
         x = np.load(os.path.join(folder, "features.npy"))
-        good &= compare(folder, x, np.load(os.path.join(folder, "labels.npy")), arguments.rounds, arguments.threads)
+        good &= compare(folder, x, np.load(os.path.join(folder, "labels.npy")), arguments.rounds, arguments.threads, arguments.tolerance)
     if not arguments.features:
-        good = compare("drawn", *draw(10000, 512, 100), arguments.rounds, arguments.threads)
+        good = compare("drawn", *draw(10000, 512, 100), arguments.rounds, arguments.threads, arguments.tolerance)
     sys.exit(0 if good else 1)
 
 
