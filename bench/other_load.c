@@ -17,18 +17,18 @@ static bool may_use(unsigned core) {
   return CPU_ISSET(core, &set);
 }
 
-/* The sum of "cpuN user nice system idle iowait irq softirq steal ..." without idle and iowait, in seconds. */
-static double busy_seconds(void) {
-  FILE *file = fopen("/proc/stat", "re");
+double load_busy_seconds(const char *path) {
+  FILE *file = fopen(path, "re");
   if (!file) return 0;
   char line[1024];
   double ticks = 0;
   while (fgets(line, sizeof line, file) && !strncmp(line, "cpu", 3)) {
+    if (line[3] == ' ') continue; /* the sum over all cores has no number, and %u would take its first figure for one */
     unsigned core;
     double user, nice, system, idle, wait, irq, soft, steal;
     if (sscanf(line, "cpu%u %lf %lf %lf %lf %lf %lf %lf %lf", &core, &user, &nice, &system, &idle, &wait, &irq, &soft,
                &steal) != 9)
-      continue; /* the sum over all cores has no number */
+      continue;
     if (may_use(core)) ticks += user + nice + system + irq + soft + steal;
   }
   fclose(file);
@@ -42,12 +42,12 @@ static double own_seconds(void) {
 }
 
 struct load_watch load_watch_start(void) {
-  return (struct load_watch){.begin = now(), .busy = busy_seconds(), .own = own_seconds()};
+  return (struct load_watch){.begin = now(), .busy = load_busy_seconds("/proc/stat"), .own = own_seconds()};
 }
 
 double load_watch_others(const struct load_watch *watch) {
   double time = now() - watch->begin;
   if (time < 0.25) return 0;
-  double others = (busy_seconds() - watch->busy - (own_seconds() - watch->own)) / time;
+  double others = (load_busy_seconds("/proc/stat") - watch->busy - (own_seconds() - watch->own)) / time;
   return others > 0 ? others : 0;
 }

@@ -14,4 +14,8 @@ double load_watch_others(const struct load_watch *watch);
 /* More than that disturbs a measurement: a tenth of a core. */
 extern const double disturbing_load;
 
+/* Seconds that the cores that this process may use were busy, idle and waiting left out: the sum of the lines "cpuN
+ * user nice system idle iowait irq softirq steal ..." of /proc/stat. 0 when there is no such file. */
+double load_busy_seconds(const char *path);
+
 #endif

@@ -2,8 +2,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench/against.h"
+#include "bench/other_load.h"
 #include "tests/harness.h"
 
 static struct bench_row row_of(double ms, double q1, double q3) {
@@ -223,4 +225,14 @@ TEST(bench_describes_the_machine) {
   static const char *const keys[] = {"\"cpu\":",    "\"cores\":", "\"affinity_cores\":", "\"quota_cores\":",
                                      "\"caches\":", "\"ms_q1\":", "\"ms_q3\":",          "\"bandwidth_gbs\":"};
   for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) CHECK_CONTAINS(run.out, keys[i]);
+}
+
+/* Idle cores are nobody's work: the line of all cores together, whose idle time is large, does not count. */
+TEST(busy_seconds_leave_idle_time_out) {
+  static const char text[] =
+      "cpu  1000 100 50 900000 7 1 2 3 0 0\ncpu0 1000 100 50 900000 7 1 2 3 0 0\nintr 5\ncpu1 9 9 9 9 9 9 9 9\n";
+  const char *path = path_join(test_folder(), "stat");
+  CHECK(write_file(path, text, strlen(text)));
+  CHECK_NEAR(load_busy_seconds(path), 1156.0 / (double)sysconf(_SC_CLK_TCK), 1e-9);
+  CHECK(load_busy_seconds(path_join(test_folder(), "none")) == 0);
 }
