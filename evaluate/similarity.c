@@ -143,7 +143,7 @@ static void multiply_tile(struct similarity *s, size_t tile, size_t first, size_
   for (size_t panel = 0; panel < panels; panel++) {
     product.b = s->panels + (first + panel * width) * s->d;
     product.c = scores + panel * width;
-    product.upcoming = panel == 0 && end < s->count ? s->queries + end * s->stride : rows[0];
+    product.ahead = panel == 0 && end < s->count ? s->queries + end * s->stride : NULL;
     s->kernels->gemm_tile(&product);
   }
   for (size_t r = begin; r < end; r++) {

@@ -281,7 +281,6 @@ static void multiply(const struct worker *w, struct gemm_tile tile, int n, const
   const struct kernels *kernels = w->job->kernels;
   int columns = kernels->gemm_columns;
   tile.taps = 1;
-  tile.upcoming = tile.a[0];
   tile.b = panels;
   for (int first = 0; first < n; first += columns) {
     tile.columns = n - first < columns ? n - first : columns;

@@ -24,6 +24,30 @@ struct packed_conv {
   float *zeros;           /* [group_in]: the pixels outside the image */
 };
 
+/* A run of the convolution, as its rows are found. */
+struct conv_job {
+  struct threads *pool;
+  const struct conv_run *run;
+  const struct packed_conv *p;
+  int out_height, out_width;
+  ptrdiff_t in_stride; /* floats from pixel to pixel */
+  size_t rows;         /* output pixels of the batch */
+};
+
+/* The rows of a tile, output pixels from `first` on: a[tap][GEMM_MAX_ROWS], or rounded to bfloat16. */
+struct conv_rows {
+  size_t first;
+  int count;
+  const float *const *a;
+  const uint16_t *rounded;
+};
+
+/* The rows of a group; `scratch` has conv_rows_bytes(). */
+struct conv_rows conv_find_rows(const struct conv_job *job, size_t first, int count, int group, void *scratch);
+size_t conv_rows_bytes(const struct packed_conv *packed);
+/* bfloat16 numbers from one rounded row to the next. */
+size_t conv_rounded_stride(const struct packed_conv *packed);
+
 /* Floats of a whole row of the product: kernel * kernel * group_in. */
 size_t conv_row_floats(const struct packed_conv *packed);
 

@@ -33,9 +33,11 @@ struct gemm_tile {
   int rows, columns; /* 1..gemm_rows, 1..gemm_columns */
   int taps, depth;
   const float *const *a; /* [taps][GEMM_MAX_ROWS] */
-  const float *upcoming; /* pixels that the next tile will read: fetched ahead by tiles of one tap */
+  const float *ahead;    /* what will be read soon: a cache line of it is fetched for every step of the sum. Or NULL */
   const float *b;        /* [taps * depth][gemm_columns], columns beyond `columns` are zero */
   float *c;              /* rows c_stride floats apart */
+  const float *start;    /* where the sums begin: rows start_stride apart, maybe those of c; or NULL: at zero */
+  ptrdiff_t start_stride;
   ptrdiff_t c_stride;
   const float *bias;     /* [columns], or NULL */
   const float *residual; /* like c, rows residual_stride apart, or NULL; may be c itself */

@@ -34,6 +34,7 @@ struct threads {
   int count;
   int wanted;             /* count when all have started */
   struct worker *workers; /* [0] is the caller */
+  struct threads *alone;  /* [wanted]: each worker as a pool of one */
   size_t scratch_bytes;
   _Atomic(thread_task *) task;
   _Atomic(void *) context;
@@ -188,6 +189,13 @@ struct threads *threads_start(int n, error *e) {
     return NULL;
   }
   memset(pool->workers, 0, (size_t)n * sizeof *pool->workers);
+  pool->alone = allocate_zeroed((size_t)n, sizeof *pool->alone, e);
+  if (!pool->alone) {
+    release_aligned(pool->workers);
+    free(pool);
+    return NULL;
+  }
+  for (int i = 0; i < n; i++) pool->alone[i] = (struct threads){.count = 1, .workers = &pool->workers[i]};
   /* With more threads than cores spinning only takes time from those that work. */
   pool->spins = n <= usable_cores() ? 20000 : 100;
   pool->count = 1;
@@ -215,7 +223,12 @@ void threads_stop(struct threads *pool) {
   for (int i = 1; i < pool->count; i++) pthread_join(pool->workers[i].handle, NULL);
   for (int i = 0; i < pool->count; i++) release_aligned(pool->workers[i].scratch);
   release_aligned(pool->workers);
+  free(pool->alone);
   free(pool);
+}
+
+struct threads *threads_alone(struct threads *pool, int thread) {
+  return &pool->alone[thread];
 }
 
 int threads_count(const struct threads *pool) { return pool ? pool->count : 1; }

@@ -39,4 +39,8 @@ void threads_observe(struct threads *pool, threads_observer *observer, void *con
 int threads_reserve_scratch(struct threads *pool, size_t bytes, error *e);
 void *threads_scratch(const struct threads *pool, int thread);
 
+/* Inside of a task on `thread` of a pool: that thread as a pool of one, with its scratch, for what would be split over
+ * threads were it not one of several that run side by side. Ends with the pool. */
+struct threads *threads_alone(struct threads *pool, int thread);
+
 #endif

@@ -257,8 +257,9 @@ static void multiply(const struct job *job, int tiles, int panel, const float *v
       tile.rows = (part + 1) * tiles / parts - row;
       for (int r = 0; r < tile.rows; r++) a[r] = v + i * v_stride(p) + (size_t)(row + r) * (size_t)p->in;
       tile.a = a;
-      tile.upcoming = a[0];
       tile.b = u + i * (size_t)p->in * (size_t)columns;
+      /* The next position's weights, half by each of the first two parts. */
+      tile.ahead = part < 2 ? tile.b + (size_t)p->in * (size_t)(columns + 16 * part) : NULL;
       tile.c = m + i * m_stride(p) + (size_t)row * (size_t)columns;
       p->kernels->gemm_tile(&tile);
     }

@@ -64,13 +64,15 @@ struct model_info model_info(const struct model *model);
 
 /* A place to run a model: arena and threads. Several sessions may run one model at a time, each used by one thread. */
 struct session;
-/* Room for batches of any size; up to max_batch images run together where that pays. `pool` must outlive the session.
- */
+/* Room for batches of any size; up to max_batch images run together where that pays: each operation split over the
+ * threads, or, from as many images as threads on, every thread with its own images from the first operation to the
+ * last. `pool` must outlive the session. */
 int session_start(struct session **session, const struct model *model, struct threads *pool, int max_batch, error *e);
 void session_end(struct session *session);
 /* input: [batch, height, width, 3] normalised floats. features ([batch, info.features]) and logits
  * ([batch, info.classes]) may be NULL. seconds: NULL, or plan_op_count() doubles to which each operation's time is
- * added. Allocates nothing. The results of an image depend on nothing but the image, the model and the instruction set.
+ * added, the threads' mean where they run apart. Allocates nothing. The results of an image depend on nothing but the
+ * image, the model and the instruction set.
  */
 void session_run(struct session *session, const float *input, int batch, float *features, float *logits,
                  double *seconds);

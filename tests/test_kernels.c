@@ -104,10 +104,13 @@ TEST(convolutions_equal_the_reference) {
   threads_stop(pools[1]);
 }
 
-/* Shapes that take the special ways: rows 4 kB apart, few channels under a large kernel, many panels. */
+/* Shapes that take the special ways: rows 4 kB apart, few channels under a large kernel, many panels, sums in parts. */
 TEST(convolutions_of_real_layers_equal_the_reference) {
   static const struct conv_shape shapes[] = {
       {.in_channels = 1024, .out_channels = 40, .kernel = 1, .stride = 1, .padding = 0, .dilation = 1, .groups = 1},
+      {.in_channels = 3072, .out_channels = 40, .kernel = 1, .stride = 1, .padding = 0, .dilation = 1, .groups = 1},
+      {.in_channels = 4100, .out_channels = 33, .kernel = 1, .stride = 1, .padding = 0, .dilation = 1, .groups = 1},
+      {.in_channels = 400, .out_channels = 35, .kernel = 3, .stride = 2, .padding = 1, .dilation = 1, .groups = 1},
       {.in_channels = 512, .out_channels = 70, .kernel = 1, .stride = 2, .padding = 0, .dilation = 1, .groups = 1},
       {.in_channels = 3, .out_channels = 64, .kernel = 7, .stride = 2, .padding = 3, .dilation = 1, .groups = 1},
       {.in_channels = 64, .out_channels = 200, .kernel = 3, .stride = 1, .padding = 1, .dilation = 1, .groups = 1},

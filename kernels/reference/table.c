@@ -10,7 +10,7 @@ enum { COLUMNS = 8, ROWS = 4, LANES = 4 };
 static void gemm_tile(const struct gemm_tile *t) {
   for (int r = 0; r < t->rows; r++) {
     for (int n = 0; n < t->columns; n++) {
-      double sum = 0;
+      double sum = t->start ? (double)t->start[r * t->start_stride + n] : 0;
       const float *b = t->b + n;
       for (int tap = 0; tap < t->taps; tap++) {
         const float *a = t->a[tap * GEMM_MAX_ROWS + r];
@@ -33,7 +33,7 @@ static void bf16_gemm_tile(const struct gemm_tile *t) {
   for (int r = 0; r < t->rows; r++) {
     const uint16_t *a = t->a_bf16 + r * t->a_bf16_stride;
     for (int n = 0; n < t->columns; n++) {
-      double sum = 0;
+      double sum = t->start ? (double)t->start[r * t->start_stride + n] : 0;
       for (int k = 0; k < 2 * t->pairs; k++) sum += widen(a[k]) * widen(t->b_bf16[(k / 2 * COLUMNS + n) * 2 + k % 2]);
       if (t->bias) sum += (double)t->bias[n];
       if (t->residual) sum += (double)t->residual[r * t->residual_stride + n];

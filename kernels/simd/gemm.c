@@ -10,10 +10,9 @@
 INLINE void tile(const struct gemm_tile *t, const int rows, const int vectors) {
   vfloat sum[GEMM_ROWS][2];
   const float *b = t->b;
-  prefetch_results(t, rows, vectors);
-#pragma GCC unroll 16
-  for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = v_set(0);
-  const bool one_tap = t->taps == 1;
+  begin_sums(t, sum, rows, vectors);
+  const float *ahead = t->ahead ? t->ahead : b;
+  const ptrdiff_t step = t->ahead ? 16 : 0;
   for (int tap = 0; tap < t->taps; tap++) {
     const float *a[GEMM_ROWS];
 #pragma GCC unroll 16
@@ -21,7 +20,8 @@ INLINE void tile(const struct gemm_tile *t, const int rows, const int vectors) {
     for (ptrdiff_t k = 0; k < t->depth; k++) {
       vfloat b0 = v_load(b), b1 = vectors > 1 ? v_load(b + LANES) : b0;
       b += 2 * LANES;
-      if (one_tap) __builtin_prefetch(t->upcoming + k * 16, 0, 2);
+      __builtin_prefetch(ahead, 0, 2);
+      ahead += step;
 #pragma GCC unroll 16
       for (int r = 0; r < rows; r++) {
         vfloat x = v_set(a[r][k]);

@@ -38,14 +38,15 @@ INLINE vbits broadcast_pair(const uint16_t *p) {
 INLINE void tile(const struct gemm_tile *t, const int rows, const int vectors) {
   vfloat sum[GEMM_ROWS][2];
   const uint16_t *a[GEMM_ROWS], *b = t->b_bf16;
-  prefetch_results(t, rows, vectors);
+  begin_sums(t, sum, rows, vectors);
 #pragma GCC unroll 16
-  for (int r = 0; r < rows; r++) {
-    sum[r][0] = sum[r][1] = v_set(0);
-    a[r] = t->a_bf16 + r * t->a_bf16_stride;
-  }
+  for (int r = 0; r < rows; r++) a[r] = t->a_bf16 + r * t->a_bf16_stride;
+  const float *ahead = t->ahead ? t->ahead : t->c;
+  const ptrdiff_t step = t->ahead ? 16 : 0;
   for (ptrdiff_t k = 0; k < 2 * (ptrdiff_t)t->pairs; k += 2, b += 4 * LANES) {
     vbits b0 = load_pairs(b), b1 = vectors > 1 ? load_pairs(b + 2 * LANES) : b0;
+    __builtin_prefetch(ahead, 0, 2);
+    ahead += step;
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++) {
       vbits pair = broadcast_pair(a[r] + k);

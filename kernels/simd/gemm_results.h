@@ -77,6 +77,20 @@ INLINE void prefetch_results(const struct gemm_tile *t, const int rows, const in
   }
 }
 
+/* Where the sums begin. */
+INLINE void begin_sums(const struct gemm_tile *t, vfloat sum[GEMM_ROWS][2], const int rows, const int vectors) {
+  prefetch_results(t, rows, vectors);
+#pragma GCC unroll 16
+  for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = v_set(0);
+  if (!t->start) return;
+#pragma GCC unroll 16
+  for (int r = 0; r < rows; r++) {
+    const float *start = t->start + r * t->start_stride;
+    sum[r][0] = v_load_up_to(start, t->columns);
+    if (vectors > 1) sum[r][1] = v_load_up_to(start + LANES, t->columns - LANES);
+  }
+}
+
 /* What a tile summed, with everything that is fused around it; `rows` and `vectors` are constants at every call. */
 INLINE void write_results(const struct gemm_tile *t, vfloat sum[GEMM_ROWS][2], const int rows, const int vectors) {
   /* The plain product: without a branch a vector, which would cost a short sum a quarter of its time. */
