@@ -138,6 +138,7 @@ static void multiply_tile(struct similarity *s, size_t tile, size_t first, size_
       .taps = 1,
       .depth = (int)s->d,
       .a = rows,
+      .a_stride = (ptrdiff_t)s->stride,
       .c_stride = (ptrdiff_t)s->columns,
   };
   for (size_t panel = 0; panel < panels; panel++) {

@@ -336,7 +336,8 @@ static void attend(const struct worker *w, int row_tile) {
   float *to[GEMM_MAX_ROWS];
   gather_queries(w, first, rows);
   for (int r = 0; r < rows; r++) a[r] = w->q + r * d;
-  struct gemm_tile product = {.rows = rows, .depth = d, .a = a, .c = w->logits, .c_stride = l->logits_stride};
+  struct gemm_tile product = {
+      .rows = rows, .depth = d, .a = a, .a_stride = d, .c = w->logits, .c_stride = l->logits_stride};
   multiply(w, product, whole_vectors(job, l->keys), w->k);
 
   struct softmax_rows softmax = {.rows = rows, .columns = l->keys, .x = w->logits, .stride = l->logits_stride};
@@ -352,7 +353,12 @@ static void attend(const struct worker *w, int row_tile) {
     for (int c = 0; c < d; c += LINE) __builtin_prefetch(to[r] + c, 1);
   }
   for (int r = 0; r < rows; r++) a[r] = w->logits + r * l->logits_stride;
-  product = (struct gemm_tile){.rows = rows, .depth = l->keys, .a = a, .c = w->results, .c_stride = l->results_stride};
+  product = (struct gemm_tile){.rows = rows,
+                               .depth = l->keys,
+                               .a = a,
+                               .a_stride = l->logits_stride,
+                               .c = w->results,
+                               .c_stride = l->results_stride};
   multiply(w, product, whole_vectors(job, d), w->v);
   for (int r = 0; r < rows; r++) a[r] = w->results + r * l->results_stride;
   job->kernels->scale_rows(a, rows, d, softmax.share, to);

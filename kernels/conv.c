@@ -165,6 +165,7 @@ static void multiply_tile(const struct packed_conv *p, struct gemm_tile *tile, c
     return;
   }
   const float *a[GEMM_MAX_ROWS];
+  tile->a_stride = rows->a_stride;
   tile->a = rows->a + part->first_tap * GEMM_MAX_ROWS;
   if (part->first) {
     for (int r = 0; r < tile->rows; r++) a[r] = rows->a[r] + part->first;

@@ -39,6 +39,7 @@ struct conv_rows {
   size_t first;
   int count;
   const float *const *a;
+  ptrdiff_t a_stride; /* of a single tap whose rows are equally far apart; else 0 */
   const uint16_t *rounded;
 };
 

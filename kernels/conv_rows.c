@@ -60,11 +60,17 @@ static const float *pixel_at(const struct conv_job *job, struct pixel at, int y,
   return run->in + (ptrdiff_t)index * job->in_stride + channel;
 }
 
+/* Whether the rows' pixels lie one behind the other. */
+static bool follows(const struct packed_conv *p) {
+  const struct conv_shape *s = &p->shape;
+  return s->kernel == 1 && s->stride == 1 && !s->padding;
+}
+
 /* Point a[tap][row] at the pixel's channels, or at zeros outside the image. */
 static void point_rows(const struct conv_job *job, size_t first_row, int rows, int channel, const float **a) {
   const struct packed_conv *p = job->p;
   const struct conv_shape *s = &p->shape;
-  if (s->kernel == 1 && s->stride == 1 && !s->padding) { /* one behind the other */
+  if (follows(p)) {
     const float *from = job->run->in + (ptrdiff_t)first_row * job->in_stride + channel;
     for (int r = 0; r < rows; r++, from += job->in_stride) a[r] = from;
     return;
@@ -174,5 +180,7 @@ struct conv_rows conv_find_rows(const struct conv_job *job, size_t first, int co
     round_rows(p, count, a, copies, rounded);
   else if (p->copy)
     copy_rows(p, count, copies, a);
-  return (struct conv_rows){first, count, a, rounded};
+  bool side_by_side = p->taps == 1 && (p->copy || follows(p));
+  ptrdiff_t stride = p->copy ? (ptrdiff_t)row_stride(p) : job->in_stride;
+  return (struct conv_rows){first, count, a, side_by_side ? stride : 0, rounded};
 }

@@ -33,6 +33,7 @@ struct gemm_tile {
   int rows, columns; /* 1..gemm_rows, 1..gemm_columns */
   int taps, depth;
   const float *const *a; /* [taps][GEMM_MAX_ROWS] */
+  ptrdiff_t a_stride;    /* of one tap whose rows are equally far apart, floats from row to row; 0: not so */
   const float *ahead;    /* what will be read soon: a cache line of it is fetched for every step of the sum. Or NULL */
   const float *b;        /* [taps * depth][gemm_columns], columns beyond `columns` are zero */
   float *c;              /* rows c_stride floats apart */

@@ -249,7 +249,7 @@ static void multiply(const struct job *job, int tiles, int panel, const float *v
   const struct packed_winograd *p = job->p;
   int columns = p->kernels->gemm_columns, most = p->kernels->gemm_rows, parts = (tiles + most - 1) / most;
   const float *u = p->weights + (size_t)panel * positions_of(p) * (size_t)p->in * (size_t)columns;
-  struct gemm_tile tile = {.columns = columns, .taps = 1, .depth = p->in, .c_stride = columns};
+  struct gemm_tile tile = {.columns = columns, .taps = 1, .depth = p->in, .a_stride = p->in, .c_stride = columns};
   for (size_t i = 0; i < positions_of(p); i++) {
     for (int part = 0; part < parts; part++) { /* of nearly equal height */
       const float *a[GEMM_MAX_ROWS];

@@ -29,7 +29,7 @@ INLINE vbits load_pairs(const uint16_t *p) {
   return v;
 }
 
-INLINE vbits broadcast_pair(const uint16_t *p) {
+INLINE vbits broadcast_pair(const char *p) {
   uint32_t pair;
   memcpy(&pair, p, sizeof pair);
   return (vbits){0} + pair;
@@ -37,22 +37,22 @@ INLINE vbits broadcast_pair(const uint16_t *p) {
 
 INLINE void tile(const struct gemm_tile *t, const int rows, const int vectors) {
   vfloat sum[GEMM_ROWS][2];
-  const uint16_t *a[GEMM_ROWS], *b = t->b_bf16;
+  const uint16_t *b = t->b_bf16;
   begin_sums(t, sum, rows, vectors);
-#pragma GCC unroll 16
-  for (int r = 0; r < rows; r++) a[r] = t->a_bf16 + r * t->a_bf16_stride;
-  const float *ahead = t->ahead ? t->ahead : t->c;
-  const ptrdiff_t step = t->ahead ? 16 : 0;
-  for (ptrdiff_t k = 0; k < 2 * (ptrdiff_t)t->pairs; k += 2, b += 4 * LANES) {
+  struct strided_rows a = strided_rows(t->a_bf16, t->a_bf16_stride * (ptrdiff_t)sizeof(uint16_t));
+  const char *ahead = t->ahead ? (const char *)t->ahead : (const char *)b;
+  for (const uint16_t *end = b + (ptrdiff_t)t->pairs * 4 * LANES; b < end; b += 4 * LANES) {
     vbits b0 = load_pairs(b), b1 = vectors > 1 ? load_pairs(b + 2 * LANES) : b0;
     __builtin_prefetch(ahead, 0, 2);
-    ahead += step;
+    ahead += 64;
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++) {
-      vbits pair = broadcast_pair(a[r] + k);
+      vbits pair = broadcast_pair(row_at(&a, r));
       sum[r][0] = add_products(sum[r][0], pair, b0);
       if (vectors > 1) sum[r][1] = add_products(sum[r][1], pair, b1);
     }
+    a.low += 2 * sizeof(uint16_t);
+    a.high += 2 * sizeof(uint16_t);
   }
   write_results(t, sum, rows, vectors);
 }

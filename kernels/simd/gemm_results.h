@@ -77,6 +77,32 @@ INLINE void prefetch_results(const struct gemm_tile *t, const int rows, const in
   }
 }
 
+/* Rows of A that are equally far apart. A pointer for each is more than x86 has registers for; two pointers and three
+ * distances reach 14 rows by the scaled index of a load, and the loop loads nothing but A and B. */
+struct strided_rows {
+  const char *low, *high; /* rows 0 and 7 */
+  ptrdiff_t one, three, five;
+};
+
+/* The compiler shall not see through it: it would derive a pointer for each row, and spill. */
+#define KEEP_IN_REGISTER(x) __asm__("" : "+r"(x))
+
+INLINE struct strided_rows strided_rows(const void *first, ptrdiff_t bytes) {
+  struct strided_rows rows = {first, (const char *)first + 7 * bytes, bytes, 3 * bytes, 5 * bytes};
+  KEEP_IN_REGISTER(rows.high);
+  KEEP_IN_REGISTER(rows.one);
+  KEEP_IN_REGISTER(rows.three);
+  KEEP_IN_REGISTER(rows.five);
+  return rows;
+}
+
+/* `r` is a constant at every call. */
+INLINE const char *row_at(const struct strided_rows *rows, const int r) {
+  int i = r % 7;
+  ptrdiff_t offset = i == 3 ? rows->three : i == 5 ? rows->five : i == 6 ? 2 * rows->three : i * rows->one;
+  return (r < 7 ? rows->low : rows->high) + offset;
+}
+
 /* Where the sums begin. */
 INLINE void begin_sums(const struct gemm_tile *t, vfloat sum[GEMM_ROWS][2], const int rows, const int vectors) {
   prefetch_results(t, rows, vectors);
