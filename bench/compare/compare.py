@@ -13,7 +13,8 @@ A turn in which other processes used more than 5 % of the cores is taken once ag
 the table tells the worst (quiet.py).
 
 --out keeps a line of JSON a cell; the cells that a file holds are not measured again, so that an interrupted run goes on, and
-table.py prints it. --isa avx2 holds this program, and the peers that can be told, to AVX2.
+table.py prints it. --isa avx2 holds this program, and the peers that can be told, to AVX2. --dtype bf16 takes the peers that
+multiply in bfloat16, and this program with --device cpu:bf16; features may then differ by 3e-2 of the largest.
 """
 import argparse
 import json
@@ -29,10 +30,11 @@ import table
 from engines import HERE, MEAN, STD, Backbones, Failure, Peer
 
 ROOT = os.path.dirname(os.path.dirname(HERE))
+FLOAT32_ONLY = ("onnxruntime", "ncnn")
 MODELS = ("resnet18,resnet34,resnet50,convnext_tiny,convnext_base,vit_small_patch16_224,vit_base_patch16_224,"
           "vit_base_patch16_clip_224,vit_base_patch32_clip_224,vit_small_patch14_dinov2,swin_tiny_patch4_window7_224,"
           "swinv2_tiny_window8_256")
-TOLERANCE = 1e-4  # of the largest feature
+TOLERANCE = {"f32": 1e-4, "bf16": 3e-2}  # of the largest feature
 
 
 def machine():
@@ -66,9 +68,11 @@ def start_peers(cell, names, models, reasons, want, folder):
         try:
             if name in reasons:
                 raise Failure(reasons[name])
+            if cell["dtype"] == "bf16" and name in FLOAT32_ONLY:
+                raise Failure("it multiplies in float32 only")
             peer = Peer(name, cell["isa"], cell, models, folder)
             difference = float(abs(peer.features - want).max() / abs(want).max())
-            if not difference <= TOLERANCE:
+            if not difference <= TOLERANCE[cell["dtype"]]:
                 peer.stop()
                 raise Failure(f"its features differ by {difference:.1e} of the largest")
             peers.append(peer)
@@ -114,6 +118,7 @@ def main():
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--peers", default=",".join(table.PEERS))
     parser.add_argument("--isa", default="", choices=("", "avx2"))
+    parser.add_argument("--dtype", default="f32", choices=("f32", "bf16"), help="of the products' factors")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2, help="of each engine in a round")
     parser.add_argument("--out", help="lines of JSON, which a later run goes on with")
@@ -125,7 +130,7 @@ def main():
     for arch in a.arch.split(","):
         for batch in map(int, a.batch.split(",")):
             for threads in map(int, a.threads.split(",")):
-                cell = {"arch": arch, "batch": batch, "threads": threads, "isa": a.isa, "seconds": a.seconds, "count": a.rounds,
+                cell = {"arch": arch, "batch": batch, "threads": threads, "isa": a.isa, "dtype": a.dtype, "seconds": a.seconds, "count": a.rounds,
                         "machine": machine(), "versions": {"backbones": version}, "rounds": [], "differences": {}, "missing": {}, "notes": {}}
                 chosen.append(table.key(cell))
                 if table.key(cell) in done:

@@ -35,6 +35,7 @@ class Backbones:
     def __init__(self, binary, isa, job):
         self.binary, self.job = binary, job
         self.environment = dict(os.environ, **({"BACKBONES_ISA": isa} if isa else {}))
+        self.device = "cpu:bf16" if job["dtype"] == "bf16" else "cpu"
 
     def call(self, *arguments):
         result = subprocess.run([self.binary, *map(str, arguments)], env=self.environment, capture_output=True, text=True)
@@ -52,14 +53,14 @@ class Backbones:
                     file.write(b"P6\n%d %d\n255\n" % (pixels.shape[2], pixels.shape[1]) + picture.tobytes())
             self.call("features", "-w", "seeded:" + self.job["arch"], "-d", photos, "-o", out, "--crop-mode", "none",
                       "--mean", ",".join(map(str, MEAN)), "--std", ",".join(map(str, STD)), "--input-size", pixels.shape[1],
-                      "-b", self.job["batch"], "-t", self.job["threads"], "-q")
+                      "-b", self.job["batch"], "-t", self.job["threads"], "--device", self.device, "-q")
             return np.load(os.path.join(out, "features.npy"))
 
     def pid(self):
         return os.getpid()  # whose children the rounds are
 
     def round(self, seconds):
-        arguments = ("--arch", self.job["arch"], "--batch", self.job["batch"], "--threads", self.job["threads"])
+        arguments = ("--arch", self.job["arch"], "--batch", self.job["batch"], "--threads", self.job["threads"], "--device", self.device)
         row = json.loads(self.call("bench", *arguments, "--seconds", seconds, "--json"))["rows"][0]
         return row["images_per_s"], row["peak_mb"]
 
@@ -72,7 +73,7 @@ class Peer:
         """Starts it on folder/x.npy; raises Failure, or has .features, .version and .note."""
         self.name, output, self.log = name, os.path.join(folder, name + ".npy"), os.path.join(folder, name + ".log")
         command = [sys.executable, os.path.join(HERE, "peers", "serve.py"), name, "--arch", job["arch"], "--folder", models,
-                   "--batch", str(job["batch"]), "--threads", str(job["threads"]), "--isa", isa,
+                   "--batch", str(job["batch"]), "--threads", str(job["threads"]), "--isa", isa, "--dtype", job["dtype"],
                    "--input", os.path.join(folder, "x.npy"), "--output", output]
         with open(self.log, "w") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,

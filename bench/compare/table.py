@@ -10,6 +10,7 @@ import statistics
 
 TITLES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "torch": "torch", "torch_compiled": "compiled", "ncnn": "ncnn"}
 PEERS = tuple(TITLES)
+NAMES = {"f32": "float32", "bf16": "products in bfloat16"}
 
 
 def read(path):
@@ -35,7 +36,7 @@ def append(path, cell):
 
 
 def key(cell):
-    return cell["arch"], cell["batch"], cell["threads"], cell["isa"], cell["seconds"], cell["count"]
+    return cell["arch"], cell["batch"], cell["threads"], cell["isa"], cell.get("dtype", "f32"), cell["seconds"], cell["count"]
 
 
 def rate(cell, engine):
@@ -100,15 +101,15 @@ def render(cells, markdown=False):
     """The whole text: for every machine, instruction set and set of versions its own table."""
     groups = {}
     for cell in cells:
-        groups.setdefault((cell["machine"], cell["isa"], cell["seconds"], cell["count"], cell["versions"].get("backbones")), []).append(cell)
+        groups.setdefault((cell["machine"], cell["isa"], cell.get("dtype", "f32"), cell["seconds"], cell["count"], cell["versions"].get("backbones")), []).append(cell)
     out = []
-    for (machine, isa, seconds, count, _), group in groups.items():
+    for (machine, isa, dtype, seconds, count, _), group in groups.items():
         versions = {}
         for cell in group:
             versions.update(cell["versions"])
         rows = [["model", "batch", "threads", "backbones"] + [TITLES[p] for p in PEERS] + ["to the best", "MB, to the leanest"]]
         out += [f"{machine}{', held to ' + isa if isa else ''}; " + ", ".join(versions.values()),
-                f"images/s, float32: medians of {count} alternating rounds of {seconds:g} s; worst difference of features "
+                f"images/s, {NAMES[dtype]}: medians of {count} alternating rounds of {seconds:g} s; worst difference of features "
                 f"{max((d for cell in group for d in cell['differences'].values()), default=0):.1e} of the largest; "
                 f"others used at most {100 * max(map(disturbed, group)):.0f} % of the cores meanwhile", ""]
         out += lines_of(rows + [row(cell) for cell in group], markdown)

@@ -1,4 +1,4 @@
-"""OpenVINO: fixed shape, float32. One image a call is its latency mode. More are a batch a stream in as many streams as it
+"""OpenVINO: fixed shape, products in float32 or bfloat16. One image a call is its latency mode. More are a batch a stream in as many streams as it
 likes (its throughput mode) or a batch at a time on all threads, whichever is the faster: each is tried in a process of its
 own, so that the memory is that of one."""
 import argparse
@@ -14,7 +14,7 @@ import openvino
 def faster_hint(job):
     if job.batch == 1 or job.threads == 1:
         return "LATENCY"
-    command = [sys.executable, os.path.abspath(__file__), job.stem, str(job.batch), str(job.threads), job.input]
+    command = [sys.executable, os.path.abspath(__file__), job.stem, str(job.batch), str(job.threads), job.input, job.dtype]
     rates = {hint: float(subprocess.run(command + [hint], check=True, capture_output=True, text=True).stdout)
              for hint in ("LATENCY", "THROUGHPUT")}
     return max(rates, key=rates.get)
@@ -31,7 +31,7 @@ class Peer:
         shape[0] = job.batch
         model.reshape(shape)
         self.compiled = core.compile_model(model, "CPU", {"INFERENCE_NUM_THREADS": job.threads, "PERFORMANCE_HINT": hint,
-                                                          "INFERENCE_PRECISION_HINT": "f32"})
+                                                          "INFERENCE_PRECISION_HINT": job.dtype})
         self.count = 1 if hint == "LATENCY" else self.compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         self.note = f"{hint.lower()} mode"
 
@@ -60,6 +60,7 @@ def main():
     parser.add_argument("batch", type=int)
     parser.add_argument("threads", type=int)
     parser.add_argument("input")
+    parser.add_argument("dtype")
     parser.add_argument("hint")
     job = parser.parse_args()
     peer = Peer(job, job.hint)

@@ -40,7 +40,7 @@ def run_round(peer, seconds):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("name")
-    for option in ("--arch", "--folder", "--isa", "--input", "--output"):
+    for option in ("--arch", "--folder", "--isa", "--dtype", "--input", "--output"):
         parser.add_argument(option, default="")
     for option in ("--batch", "--threads"):
         parser.add_argument(option, type=int)

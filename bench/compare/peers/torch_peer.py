@@ -1,4 +1,5 @@
-"""PyTorch as the publisher's code runs it (eager), in channels_last."""
+"""PyTorch as the publisher's code runs it (eager), in channels_last; in bfloat16 by autocast, as
+torch advises."""
 import os
 import sys
 
@@ -19,13 +20,18 @@ class Peer:
         self.model, _ = network(job.arch)
         self.model.load_state_dict(torch.load(job.stem + ".pt", mmap=True))
         self.model = self.model.to(memory_format=torch.channels_last)
+        self.bf16 = job.dtype == "bf16"
 
     def features(self, x):
         self.x = torch.from_numpy(x).contiguous(memory_format=torch.channels_last)
-        return self.model(self.x).numpy()
+        return self.run().float().numpy()
+
+    def run(self):
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            return self.model(self.x)
 
     def step(self):
-        self.model(self.x)
+        self.run()
         return len(self.x)
 
 
