@@ -30,6 +30,8 @@ SIMD_SOURCES = $(wildcard kernels/simd/*.c images/simd/*.c)
 # A compiler that knows AVX-512's products of bfloat16 pairs (gcc 10) compiles their tile once more.
 ifneq (,$(findstring avx512,$(ISAS)))
 BF16_PAIRS := $(shell echo | $(CC) -mavx512bf16 -E - >/dev/null 2>&1 && echo $(BUILD)/kernels/simd/gemm_bf16_pairs.o)
+# One that knows AMX (gcc 11) compiles its own tile.
+AMX := $(if $(BF16_PAIRS),$(shell echo | $(CC) -mamx-tile -mamx-bf16 -E - >/dev/null 2>&1 && echo $(BUILD)/kernels/amx/gemm.o))
 endif
 
 LIBRARY_SOURCES = $(wildcard kernels/*.c kernels/reference/*.c weights-tools/*.c models/*.c images/*.c evaluate/*.c bench/*.c)
@@ -64,7 +66,7 @@ $(BUILD)/on-gpu/%.o: tests/cuda/%.c
 endif
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
-SIMD_OBJECTS = $(foreach isa,$(ISAS),$(patsubst %.c,$(BUILD)/%_$(isa).o,$(SIMD_SOURCES))) $(BF16_PAIRS)
+SIMD_OBJECTS = $(foreach isa,$(ISAS),$(patsubst %.c,$(BUILD)/%_$(isa).o,$(SIMD_SOURCES))) $(BF16_PAIRS) $(AMX)
 LIBRARY_OBJECTS = $(call objects,$(LIBRARY_SOURCES)) $(SIMD_OBJECTS) $(CUDA_OBJECTS)
 # The kernels for GPUs as C for the simulated machine that the tests run them on, and what runs a plan by them.
 SIMULATED_SOURCES = $(filter-out kernels/cuda/device.cu,$(wildcard kernels/cuda/*.cu))
@@ -108,7 +110,12 @@ $(BUILD)/kernels/simd/gemm_bf16_pairs.o: kernels/simd/gemm_bf16.c
 	@mkdir -p $(@D)
 	@echo "cc   $< (avx512, pairs)"
 	@$(CC) $(CFLAGS_ALL) $(ISA_FLAGS_avx512) -mavx512bf16 -DISA=avx512 -DISA_avx512=1 -DBF16_PAIRS=1 -c -o $@ $<
-$(BUILD)/kernels/simd/table_avx512.o: ISA_DEFINES = $(if $(BF16_PAIRS),-DHAVE_avx512_pairs=1)
+AMX_FLAGS = $(ISA_FLAGS_avx512) -mavx512bf16 -mamx-tile -mamx-bf16 -DISA=avx512 -DISA_avx512=1
+$(BUILD)/kernels/amx/%.o: kernels/amx/%.c
+	@mkdir -p $(@D)
+	@echo "cc   $<"
+	@$(CC) $(CFLAGS_ALL) $(AMX_FLAGS) -c -o $@ $<
+$(BUILD)/kernels/simd/table_avx512.o: ISA_DEFINES = $(if $(BF16_PAIRS),-DHAVE_avx512_pairs=1) $(if $(AMX),-DHAVE_amx=1)
 $(BUILD)/kernels/kernels.o $(BUILD)/images/pixel_kernels.o: ISA_DEFINES = $(foreach isa,$(ISAS),-DHAVE_$(isa)=1)
 
 # The same program and library with CUDA, under build/cuda (needs nvcc 12 or newer, for
@@ -226,7 +233,7 @@ lint:
 	cppcheck -j $$(nproc) --quiet --std=c11 --language=c --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 	  -I. -D_GNU_SOURCE -DISA=plain -DISA_plain=1 --suppress=missingIncludeSystem --suppress=uninitvar --suppress=invalidFunctionArg --suppress=internalAstError --suppress=nullPointer --suppress=ctunullpointer \
 	  $(filter-out tests/%,$(filter %.c,$(SOURCES)))
-	echo $(filter-out kernels/simd/% images/simd/% tests/%,$(filter %.c,$(SOURCES))) | xargs -n 8 -P $$(nproc) \
+	echo $(filter-out kernels/simd/% kernels/amx/% images/simd/% tests/%,$(filter %.c,$(SOURCES))) | xargs -n 8 -P $$(nproc) \
 	  sh -c 'clang-tidy --quiet "$$@" -- -std=c11 -D_GNU_SOURCE -I. 2>/dev/null' _
 
 # ---- using it -----------------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ static struct part part_of(const struct packed_conv *p, int i, int parts) {
 
 static int most_chunk_tiles(const struct packed_conv *p) {
   size_t row = conv_row_floats(p) / (size_t)parts_of(p) * (p->bf16 ? sizeof(uint16_t) : sizeof(float));
-  size_t tiles = CHUNK_BYTES / (row * (size_t)p->kernels->gemm_rows);
+  size_t tiles = CHUNK_BYTES / (row * (size_t)conv_tile_rows(p));
   return tiles < 1 ? 1 : tiles > MOST_TILES ? MOST_TILES : (int)tiles;
 }
 
@@ -227,7 +227,7 @@ static void run_task(void *context, size_t index, int thread) {
   task.tile = (struct gemm_tile){.c_stride = width,
                                  .residual_stride = width,
                                  .start_stride = width,
-                                 .pairs = (int)((conv_row_floats(p) + 1) / 2),
+                                 .pairs = p->bf16 ? (int)conv_row_pairs(p) : 0,
                                  .a_bf16_stride = (ptrdiff_t)conv_rounded_stride(p)};
   for (int part = 0; part < job->parts; part++) {
     for (size_t panel = task.first_panel; panel < task.end_panel; panel++) multiply_panel(&task, panel, part);
@@ -243,7 +243,7 @@ void conv_run(struct threads *pool, const struct conv_run *run) {
   product.in_stride = run->in_stride && !p->lines ? run->in_stride : p->shape.in_channels;
   product.rows = (size_t)run->batch * (size_t)product.out_height * (size_t)product.out_width;
   if (product.rows == 0) return;
-  size_t tile_rows = (size_t)p->kernels->gemm_rows, row_tiles = (product.rows + tile_rows - 1) / tile_rows;
+  size_t tile_rows = (size_t)conv_tile_rows(p), row_tiles = (product.rows + tile_rows - 1) / tile_rows;
   struct job job = {product, row_tiles, divide(p, row_tiles, (size_t)threads_count(pool)), parts_of(p)};
   threads_run(pool, (size_t)p->groups * job.division.blocks * job.division.chunks, run_task, &job);
 }

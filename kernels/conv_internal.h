@@ -19,7 +19,7 @@ struct packed_conv {
   int panels;      /* per group */
   float *weights;  /* [groups][panels][kernel * kernel * group_in][gemm_columns], or NULL and instead: */
   const struct bf16_kernels *bf16;
-  uint16_t *weights_bf16; /* [groups][panels][row pairs][gemm_columns][2]; a last odd row's partner is zero */
+  uint16_t *weights_bf16; /* [groups][panels][row pairs][gemm_columns][2], zero beyond the row */
   float *bias;            /* [out_channels] or NULL */
   float *zeros;           /* [group_in]: the pixels outside the image */
 };
@@ -49,7 +49,11 @@ size_t conv_rows_bytes(const struct packed_conv *packed);
 /* bfloat16 numbers from one rounded row to the next. */
 size_t conv_rounded_stride(const struct packed_conv *packed);
 
-/* Floats of a whole row of the product: kernel * kernel * group_in. */
+/* Floats of a whole row of the product: kernel * kernel * group_in. In bfloat16 it is made up with zeros to
+ * conv_row_pairs(). */
 size_t conv_row_floats(const struct packed_conv *packed);
+size_t conv_row_pairs(const struct packed_conv *packed);
+/* Rows of a register tile. */
+int conv_tile_rows(const struct packed_conv *packed);
 
 #endif

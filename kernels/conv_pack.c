@@ -79,6 +79,13 @@ size_t conv_row_floats(const struct packed_conv *p) {
   return (size_t)(p->shape.kernel * p->shape.kernel) * (size_t)p->group_in;
 }
 
+size_t conv_row_pairs(const struct packed_conv *p) {
+  size_t step = (size_t)p->bf16->step, pairs = (conv_row_floats(p) + 1) / 2;
+  return (pairs + step - 1) / step * step;
+}
+
+int conv_tile_rows(const struct packed_conv *p) { return p->bf16 ? p->bf16->gemm_rows : p->kernels->gemm_rows; }
+
 static size_t weight_floats(const struct packed_conv *p) {
   return (size_t)p->groups * (size_t)p->panels * conv_row_floats(p) * (size_t)p->kernels->gemm_columns;
 }
@@ -133,8 +140,9 @@ int conv_normalize_input(struct packed_conv *p, const float *gamma, const float 
 }
 
 int conv_round_to_bf16(struct packed_conv *p, const struct bf16_kernels *bf16, error *e) {
-  size_t columns = (size_t)p->kernels->gemm_columns, depth = conv_row_floats(p), pairs = (depth + 1) / 2;
-  size_t panels = (size_t)p->groups * (size_t)p->panels, panel = 2 * pairs * columns;
+  p->bf16 = bf16;
+  size_t columns = (size_t)p->kernels->gemm_columns, depth = conv_row_floats(p);
+  size_t panels = (size_t)p->groups * (size_t)p->panels, panel = 2 * conv_row_pairs(p) * columns;
   uint16_t *rounded = allocate_aligned(panels * panel, sizeof *rounded, e);
   if (!rounded) return FAILED;
   memset(rounded, 0, panels * panel * sizeof *rounded);
@@ -149,7 +157,6 @@ int conv_round_to_bf16(struct packed_conv *p, const struct bf16_kernels *bf16, e
   release_aligned(p->weights);
   p->weights = NULL;
   p->weights_bf16 = rounded;
-  p->bf16 = bf16;
   return OK;
 }
 
@@ -166,6 +173,5 @@ void conv_release(struct packed_conv *p) {
 
 size_t conv_packed_bytes(const struct packed_conv *p) {
   if (!p->bf16) return weight_floats(p) * sizeof(float);
-  size_t depth = conv_row_floats(p), pairs = (depth + 1) / 2;
-  return weight_floats(p) / depth * pairs * 2 * sizeof(uint16_t);
+  return weight_floats(p) / conv_row_floats(p) * conv_row_pairs(p) * 2 * sizeof(uint16_t);
 }

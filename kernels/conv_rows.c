@@ -15,7 +15,8 @@ static size_t padded(size_t floats) { return (floats + 15) / 16 * 16 + 16; }
 static size_t copy_stride(const struct packed_conv *p) { return padded((size_t)p->depth); }
 static size_t row_stride(const struct packed_conv *p) { return padded((size_t)p->depth * (size_t)p->taps); }
 
-/* bfloat16 numbers from one rounded row to the next: whole lines, an odd number of them. */
+/* bfloat16 numbers from one rounded row to the next: whole lines, an odd number of them, so at least one more than the
+ * row fills. */
 size_t conv_rounded_stride(const struct packed_conv *p) { return (conv_row_floats(p) / 64 * 2 + 3) * 32; }
 
 static size_t copy_bytes(const struct packed_conv *p) {
@@ -26,7 +27,7 @@ static size_t copy_bytes(const struct packed_conv *p) {
 }
 
 size_t conv_rows_bytes(const struct packed_conv *p) {
-  size_t rounded = p->bf16 ? GEMM_MAX_ROWS * conv_rounded_stride(p) * sizeof(uint16_t) : 0;
+  size_t rounded = p->bf16 ? (size_t)p->bf16->gemm_rows * conv_rounded_stride(p) * sizeof(uint16_t) : 0;
   return pointer_bytes(p) + copy_bytes(p) + rounded;
 }
 
@@ -110,7 +111,7 @@ static void copy_rows(const struct packed_conv *p, int rows, float *copies, cons
 /* The rows that a[tap][0..rows) point at, normalised where the product wants it, rounded to bfloat16 side by side.
  * `copy` has room for a row. */
 static void round_rows(const struct packed_conv *p, int rows, const float *const *a, float *copy, uint16_t *rounded) {
-  size_t depth = (size_t)p->depth, floats = conv_row_floats(p);
+  size_t depth = (size_t)p->depth, floats = conv_row_floats(p), zeros = 2 * conv_row_pairs(p) - floats;
   for (int r = 0; r < rows; r++, rounded += conv_rounded_stride(p)) {
     for (int tap = 0; tap < p->taps; tap++) {
       const float *from = a[tap * GEMM_MAX_ROWS + r];
@@ -129,7 +130,7 @@ static void round_rows(const struct packed_conv *p, int rows, const float *const
       p->kernels->layer_norm_row(copy, (int)floats, p->gamma, p->beta, p->epsilon, NULL, copy);
       p->bf16->round_row(copy, (int)floats, rounded);
     }
-    if (floats % 2) rounded[floats] = 0;
+    memset(rounded + floats, 0, zeros * sizeof *rounded);
   }
 }
 
@@ -167,20 +168,29 @@ static void point_lines(const struct conv_job *job, size_t first_row, int rows, 
   }
 }
 
+static void find_rows(const struct conv_job *job, size_t first, int count, int group, float *copies, const float **a) {
+  if (job->p->lines)
+    point_lines(job, first, count, copies, a);
+  else
+    point_rows(job, first, count, group * job->p->group_in, a);
+}
+
 struct conv_rows conv_find_rows(const struct conv_job *job, size_t first, int count, int group, void *scratch) {
   const struct packed_conv *p = job->p;
   const float **a = scratch;
   float *copies = (float *)(void *)((char *)scratch + pointer_bytes(p));
-  uint16_t *rounded = (uint16_t *)(void *)((char *)copies + copy_bytes(p));
-  if (p->lines)
-    point_lines(job, first, count, copies, a);
-  else
-    point_rows(job, first, count, group * p->group_in, a);
-  if (p->bf16)
-    round_rows(p, count, a, copies, rounded);
-  else if (p->copy)
-    copy_rows(p, count, copies, a);
+  if (p->bf16) {
+    uint16_t *rounded = (uint16_t *)(void *)((char *)copies + copy_bytes(p));
+    for (int r = 0, rows; r < count; r += rows) {
+      rows = count - r < GEMM_MAX_ROWS ? count - r : GEMM_MAX_ROWS;
+      find_rows(job, first + (size_t)r, rows, group, copies, a);
+      round_rows(p, rows, a, copies, rounded + (size_t)r * conv_rounded_stride(p));
+    }
+    return (struct conv_rows){.first = first, .count = count, .rounded = rounded};
+  }
+  find_rows(job, first, count, group, copies, a);
+  if (p->copy) copy_rows(p, count, copies, a);
   bool side_by_side = p->taps == 1 && (p->copy || follows(p));
   ptrdiff_t stride = p->copy ? (ptrdiff_t)row_stride(p) : job->in_stride;
-  return (struct conv_rows){first, count, a, side_by_side ? stride : 0, rounded};
+  return (struct conv_rows){.first = first, .count = count, .a = a, .a_stride = side_by_side ? stride : 0};
 }

@@ -4,6 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #include "kernels/reference/reference.h"
 
@@ -74,14 +79,24 @@ const struct kernels *kernels_select(error *e) {
   return NULL;
 }
 
-static bool multiplies_pairs(void) {
 #if defined(__x86_64__)
-  return __builtin_cpu_supports("avx512bf16");
-#else
-  return false;
-#endif
+static bool multiplies_pairs(void) { return __builtin_cpu_supports("avx512bf16"); }
+
+/* Beside the CPU the kernel has to allow tile registers, to each process that asks: they are 8 kB more to save. */
+static bool multiplies_tiles(void) {
+  enum { LEAF = 7, AMX_BF16 = 1 << 22, AMX_TILE = 1 << 24, REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
+  unsigned a, b, c, d;
+  if (!__get_cpuid_count(LEAF, 0, &a, &b, &c, &d) || !(d & AMX_BF16) || !(d & AMX_TILE)) return false;
+  return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
 }
+#else
+static bool multiplies_pairs(void) { return false; }
+static bool multiplies_tiles(void) { return false; }
+#endif
 
 const struct bf16_kernels *kernels_bf16(const struct kernels *kernels) {
+  const char *wanted = getenv("BACKBONES_ISA");
+  bool lowered = wanted && *wanted;
+  if (kernels->bf16_tiles && !lowered && multiplies_pairs() && multiplies_tiles()) return kernels->bf16_tiles;
   return kernels->bf16_pairs && multiplies_pairs() ? kernels->bf16_pairs : kernels->bf16_widened;
 }

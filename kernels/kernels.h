@@ -22,7 +22,7 @@ enum activation {
   ACTIVATION_SILU
 };
 
-enum { GEMM_MAX_ROWS = 16, GEMM_MAX_COLUMNS = 32 }; /* the largest register tile of any instruction set */
+enum { GEMM_MAX_ROWS = 16, BF16_MAX_ROWS = 32, GEMM_MAX_COLUMNS = 32 }; /* the largest register tiles of any set */
 
 /* C[rows, columns] = activation(sum over taps and depth of A * B + bias + residual).
  * A row of the tile is `taps` runs of `depth` contiguous floats, each given by a pointer: a matrix has one run, a
@@ -97,10 +97,12 @@ struct softmax_rows {
   float share[GEMM_MAX_ROWS];
 };
 
-/* Products whose factors are bfloat16 (the upper half of a float) and whose sums are floats, over tiles as large as
+/* Products whose factors are bfloat16 (the upper half of a float) and whose sums are floats, over panels as wide as
  * those of the instruction set's floats. */
 struct bf16_kernels {
   const char *name; /* "avx2:bf16" */
+  int gemm_rows;    /* of a tile: at most BF16_MAX_ROWS */
+  int step;         /* a tile's pairs are a multiple of it */
   void (*gemm_tile)(const struct gemm_tile *tile);
   /* n floats to bfloat16, to nearest even; NaN stays NaN, and what is no normal float may become zero. */
   void (*round_row)(const float *in, int n, uint16_t *out);
@@ -111,9 +113,9 @@ struct kernels {
   int gemm_rows, gemm_columns; /* the register tile */
   int lanes;
   void (*gemm_tile)(const struct gemm_tile *tile);
-  /* By multiply-adds of floats, and by an instruction of the CPU for pairs of bfloat16: NULL where a compiler or an
-   * instruction set has none. kernels_bf16() chooses. */
-  const struct bf16_kernels *bf16_widened, *bf16_pairs;
+  /* By multiply-adds of floats, by an instruction of the CPU for pairs of bfloat16, and by one for tiles of them: NULL
+   * where a compiler or an instruction set has none. kernels_bf16() chooses. */
+  const struct bf16_kernels *bf16_widened, *bf16_pairs, *bf16_tiles;
   /* Of each form: v[i, c] (matrices matrix_stride apart) = the input transform of its 4x4 or 6x6 pixels of `channels`
    * floats; and its way back. NULL in the reference: it sums directly. */
   void (*winograd_input[WINOGRAD_FORMS])(const float *const *pixels, int channels, float *v, ptrdiff_t matrix_stride);
@@ -157,7 +159,7 @@ struct kernels {
 /* The best table for this CPU, lowered by BACKBONES_ISA=reference|plain|avx2|avx512|neon. NULL with a message when the
  * variable names an unknown or unsupported set. Decided at the first call. */
 const struct kernels *kernels_select(error *e);
-/* The faster of a table's bf16_kernels that run here. */
+/* The fastest of a table's bf16_kernels that run here. BACKBONES_ISA=avx512 leaves AMX out. */
 const struct bf16_kernels *kernels_bf16(const struct kernels *kernels);
 /* A table by name (NULL when this CPU or build lacks it) and the names of all that run here, for tests and bench. */
 const struct kernels *kernels_find(const char *isa);

@@ -10,6 +10,7 @@
 #include "kernels/dtype.h"
 #include "kernels/reference/reference.h"
 #include "models/model.h"
+#include "tests/amx_emulator.h"
 #include "tests/guarded.h"
 #include "tests/harness.h"
 
@@ -24,11 +25,18 @@ static float *rounded(const float *values, size_t n) {
   return result;
 }
 
-/* Both ways of a table, as far as they run here; ended by NULL. */
-static void ways_of(const struct kernels *kernels, const struct bf16_kernels *ways[3]) {
-  ways[0] = kernels->bf16_widened;
-  ways[1] = kernels_bf16(kernels) == ways[0] ? NULL : kernels_bf16(kernels);
-  ways[2] = NULL;
+enum { MOST_WAYS = 3 };
+
+/* The ways of a table, as far as they run here, AMX's emulated where the CPU has none; ended by NULL. */
+static void ways_of(const struct kernels *kernels, const struct bf16_kernels *ways[MOST_WAYS + 1]) {
+  const struct bf16_kernels **way = ways;
+  *way++ = kernels->bf16_widened;
+  if (kernels_bf16(kernels) != kernels->bf16_widened) {
+    *way++ = kernels->bf16_pairs;
+    if (kernels->bf16_tiles) *way++ = kernels->bf16_tiles;
+    if (kernels->bf16_tiles && kernels_bf16(kernels) != kernels->bf16_tiles) amx_emulate();
+  }
+  *way = NULL;
 }
 
 static void check_conv(const struct kernels *kernels, const struct bf16_kernels *bf16, struct threads *pool,
@@ -80,7 +88,7 @@ TEST(bf16_convolutions_equal_the_reference) {
   struct threads *pool = threads_start(2, &e);
   for (const char *const *isa = kernels_available(); *isa; isa++) {
     const struct kernels *kernels = kernels_find(*isa);
-    const struct bf16_kernels *ways[3];
+    const struct bf16_kernels *ways[MOST_WAYS + 1];
     ways_of(kernels, ways);
     for (int way = 0; ways[way]; way++) {
       struct random random = {17};
@@ -102,6 +110,9 @@ TEST(bf16_convolutions_equal_the_reference) {
       struct conv_shape patches = {
           .in_channels = 3, .out_channels = 48, .kernel = 7, .stride = 2, .padding = 3, .dilation = 1, .groups = 1};
       check_conv(kernels, ways[way], pool, &random, patches, 15, 17);
+      struct conv_shape wide = {
+          .in_channels = 192, .out_channels = 100, .kernel = 1, .stride = 1, .dilation = 1, .groups = 1};
+      check_conv(kernels, ways[way], pool, &random, wide, 14, 14);
     }
   }
   threads_stop(pool);
@@ -115,7 +126,7 @@ TEST(bf16_products_of_normalised_rows_equal_the_reference) {
   struct threads *pool = threads_start(1, &e);
   for (const char *const *isa = kernels_available(); *isa; isa++) {
     const struct kernels *kernels = kernels_find(*isa);
-    const struct bf16_kernels *ways[3];
+    const struct bf16_kernels *ways[MOST_WAYS + 1];
     ways_of(kernels, ways);
     for (int way = 0; ways[way]; way++) {
       for (int window = 0; window < 2; window++) {
@@ -166,7 +177,7 @@ TEST(bf16_rows_round_to_nearest_even) {
   in[0] = INFINITY, in[1] = -INFINITY, in[2] = NAN, in[3] = -0.0f, in[4] = 3.4e38f;
   float_to_bf16(in, expected, N);
   for (const char *const *isa = kernels_available(); *isa; isa++) {
-    const struct bf16_kernels *ways[3];
+    const struct bf16_kernels *ways[MOST_WAYS + 1];
     ways_of(kernels_find(*isa), ways);
     for (int way = 0; ways[way]; way++) {
       ways[way]->round_row(in, N, out);

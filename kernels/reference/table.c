@@ -44,7 +44,7 @@ static void bf16_gemm_tile(const struct gemm_tile *t) {
 
 static void bf16_round_row(const float *in, int n, uint16_t *out) { float_to_bf16(in, out, (size_t)n); }
 
-static const struct bf16_kernels bf16_kernels = {"reference:bf16", bf16_gemm_tile, bf16_round_row};
+static const struct bf16_kernels bf16_kernels = {"reference:bf16", ROWS, 1, bf16_gemm_tile, bf16_round_row};
 
 static void max_pool_row(const struct pool_row *p) {
   for (int x = 0; x < p->out_width; x++) {

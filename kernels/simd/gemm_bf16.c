@@ -70,7 +70,7 @@ static uint16_t round_one(float x) {
   return (uint16_t)((bits & 0x7FFFFFFF) > 0x7F800000 ? nan : rounded);
 }
 
-static void round_row(const float *in, int n, uint16_t *out) {
+void BF16_NAME(bf16_round_row)(const float *in, int n, uint16_t *out) {
   int i = 0;
 #if defined(BF16_PAIRS)
   for (; i + 2 * LANES <= n; i += 2 * LANES) {
@@ -82,7 +82,9 @@ static void round_row(const float *in, int n, uint16_t *out) {
 }
 
 #if defined(BF16_PAIRS)
-const struct bf16_kernels BF16_NAME(bf16_kernels) = {ISA_TEXT(ISA) "_bf16", gemm_tile, round_row};
+#define SUFFIX "_bf16"
 #else
-const struct bf16_kernels BF16_NAME(bf16_kernels) = {ISA_TEXT(ISA) ":bf16", gemm_tile, round_row};
+#define SUFFIX ":bf16"
 #endif
+const struct bf16_kernels BF16_NAME(bf16_kernels) = {ISA_TEXT(ISA) SUFFIX, GEMM_ROWS, 1, gemm_tile,
+                                                     BF16_NAME(bf16_round_row)};

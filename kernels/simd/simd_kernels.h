@@ -37,10 +37,11 @@ void ISA_NAME(unit_row)(const float *in, int n, float *out);
 void ISA_NAME(rotate_row)(const float *in, int n, const float *cos, const float *sin, float *out);
 void ISA_NAME(depthwise_rows)(const struct depthwise_rows *rows);
 double ISA_NAME(fma_peak)(long rounds, float *sink);
+void ISA_NAME(bf16_round_row)(const float *in, int n, uint16_t *out);
 extern const struct bf16_kernels ISA_NAME(bf16_kernels);
 extern const struct kernels ISA_NAME(kernels);
-#if defined(HAVE_avx512_pairs)
-extern const struct bf16_kernels bf16_kernels_avx512_pairs;
-#endif
+/* Where the compiler knows their instructions. */
+void bf16_round_row_avx512_pairs(const float *in, int n, uint16_t *out);
+extern const struct bf16_kernels bf16_kernels_avx512_pairs, bf16_kernels_amx;
 
 #endif

@@ -10,6 +10,9 @@ const struct kernels ISA_NAME(kernels) = {
 #if defined(ISA_avx512) && defined(HAVE_avx512_pairs)
     .bf16_pairs = &bf16_kernels_avx512_pairs,
 #endif
+#if defined(ISA_avx512) && defined(HAVE_amx)
+    .bf16_tiles = &bf16_kernels_amx,
+#endif
     .winograd_input = {ISA_NAME(winograd_input_2), ISA_NAME(winograd_input_4)},
     .winograd_output = {ISA_NAME(winograd_output_2), ISA_NAME(winograd_output_4)},
     .max_pool_row = ISA_NAME(max_pool_row),
