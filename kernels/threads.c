@@ -20,6 +20,7 @@ struct worker {
   /* Of the worker's share, the tasks that are taken, below the job's generation: who takes one checks both at once, so
    * a thread that wakes late takes nothing from a job that it does not know. */
   _Alignas(64) _Atomic uint64_t taken;
+  uint64_t note;
   struct threads *pool;
   pthread_t handle;
   void *scratch;
@@ -235,7 +236,10 @@ int threads_count(const struct threads *pool) { return pool ? pool->count : 1; }
 
 static void run_job(struct threads *pool, size_t first, uint32_t tasks, thread_task *task, void *context) {
   uint32_t generation = atomic_load(&pool->generation) + 1, left;
-  for (int t = 0; t < pool->count; t++) atomic_store(&pool->workers[t].taken, (uint64_t)generation << 32);
+  for (int t = 0; t < pool->count; t++) {
+    pool->workers[t].note = 0;
+    atomic_store(&pool->workers[t].taken, (uint64_t)generation << 32);
+  }
   atomic_store_explicit(&pool->task, task, memory_order_relaxed);
   atomic_store_explicit(&pool->context, context, memory_order_relaxed);
   atomic_store_explicit(&pool->first, first, memory_order_relaxed);
@@ -252,6 +256,7 @@ static void run_job(struct threads *pool, size_t first, uint32_t tasks, thread_t
 void threads_run(struct threads *pool, size_t count, thread_task *task, void *context) {
   if (pool && pool->observer) pool->observer(pool->observer_context, count);
   if (!pool || pool->count == 1 || count <= 1) {
+    if (pool) pool->workers[0].note = 0;
     for (size_t i = 0; i < count; i++) task(context, i, 0);
     return;
   }
@@ -278,3 +283,5 @@ int threads_reserve_scratch(struct threads *pool, size_t bytes, error *e) {
 }
 
 void *threads_scratch(const struct threads *pool, int thread) { return pool->workers[thread].scratch; }
+
+uint64_t *threads_note(const struct threads *pool, int thread) { return &pool->workers[thread].note; }

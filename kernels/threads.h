@@ -5,6 +5,7 @@
 #define KERNELS_THREADS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "kernels/error.h"
 
@@ -38,6 +39,9 @@ void threads_observe(struct threads *pool, threads_observer *observer, void *con
  * NULL. */
 int threads_reserve_scratch(struct threads *pool, size_t bytes, error *e);
 void *threads_scratch(const struct threads *pool, int thread);
+/* Beside it a word of the thread's own, 0 when a threads_run() begins: for a task to note what it leaves in scratch, so
+ * that the thread's next one need not make the same again. */
+uint64_t *threads_note(const struct threads *pool, int thread);
 
 /* Inside of a task on `thread` of a pool: that thread as a pool of one, with its scratch, for what would be split over
  * threads were it not one of several that run side by side. Ends with the pool. */

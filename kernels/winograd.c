@@ -14,7 +14,7 @@
 
 enum {
   MOST_POSITIONS = 36,
-  BLOCK_BYTES = 512 << 10, /* of V: half of a common L2 */
+  BLOCK_BYTES = 600 << 10, /* of V: a common L2's larger half; a single image's 16 tiles at most, lest it read U twice */
   MOST_TILES = 56,
   LEAST_CHANNELS = 32,
   LEAST_PANELS = 2, /* of a task */
@@ -109,11 +109,10 @@ static size_t weight_floats(const struct packed_winograd *p) {
   return (size_t)p->panels * positions_of(p) * (size_t)p->in * (size_t)p->kernels->gemm_columns;
 }
 
-/* As many tiles as BLOCK_BYTES hold, in multiples of the register tile's rows. */
+/* As many tiles as BLOCK_BYTES hold. */
 static int choose_block(const struct kernels *kernels, const struct form *form, int in) {
-  int rows = kernels->gemm_rows, tiles = BLOCK_BYTES / (form->positions * 4 * in) / rows * rows;
-  int most = MOST_TILES / rows * rows;
-  if (tiles > most) tiles = most;
+  int rows = kernels->gemm_rows, tiles = BLOCK_BYTES / (form->positions * 4 * in);
+  if (tiles > MOST_TILES) tiles = MOST_TILES;
   return tiles < rows ? rows : tiles;
 }
 
@@ -298,7 +297,9 @@ static void run_block(void *context, size_t index, int thread) {
   size_t first = block * job->tiles / job->blocks, end = (block + 1) * job->tiles / job->blocks;
   int tiles = (int)(end - first);
   float *v = threads_scratch(job->pool, thread), *m = v + positions_of(p) * v_stride(p);
-  transform_inputs(job, first, tiles, v);
+  uint64_t *made = threads_note(job->pool, thread);
+  if (*made != block + 1) transform_inputs(job, first, tiles, v);
+  *made = block + 1;
   int end_panel = (int)((group + 1) * panels / job->panel_groups);
   for (int panel = (int)(group * panels / job->panel_groups); panel < end_panel; panel++) {
     multiply(job, tiles, panel, v, m);
