@@ -12,7 +12,7 @@
 
 enum {
   CHUNK_BYTES = 400 << 10, /* of a chunk's rows: less than half of a common L2 */
-  MOST_TILES = 8,          /* of a chunk */
+  MOST_TILES = 16,         /* of a chunk */
   PANEL_BYTES = 256 << 10, /* of a panel's weights: beyond, the summed dimension is cut */
   LINE = 64
 };
@@ -45,7 +45,12 @@ static int most_chunk_tiles(const struct packed_conv *p) {
   return tiles < 1 ? 1 : tiles > MOST_TILES ? MOST_TILES : (int)tiles;
 }
 
-size_t conv_scratch_bytes(const struct packed_conv *p) { return (size_t)most_chunk_tiles(p) * conv_rows_bytes(p); }
+/* A thread's scratch: its chunk's tiles, each's rows behind them. */
+enum { TILES_BYTES = (MOST_TILES * sizeof(struct conv_rows) + LINE - 1) / LINE * LINE };
+
+size_t conv_scratch_bytes(const struct packed_conv *p) {
+  return TILES_BYTES + (size_t)most_chunk_tiles(p) * conv_rows_bytes(p);
+}
 
 struct division {
   size_t chunks, blocks;
@@ -66,8 +71,8 @@ static struct division divide(const struct packed_conv *p, size_t row_tiles, siz
     for (size_t i = 0; i < TRIES; i++, blocks++) {
       if (blocks > panels) blocks = panels;
       double height = (double)row_tiles / (double)chunks, width = (double)panels / (double)blocks;
-      size_t rounds = (chunks * blocks * groups + threads - 1) / threads;
-      double cost = (double)rounds * (height * width + row_cost * height + panel_cost * width);
+      size_t rounds = (chunks * blocks * groups + threads - 1) / threads, rows = (rounds + blocks - 1) / blocks;
+      double cost = (double)rounds * (height * width + panel_cost * width) + (double)rows * row_cost * height;
       if (best.chunks && cost >= least) continue;
       least = cost;
       best = (struct division){chunks, blocks};
@@ -90,14 +95,15 @@ static size_t first_panel(const struct job *job, size_t block) {
   return block * (size_t)job->product.p->panels / job->division.blocks;
 }
 
-/* Task `index`: its group, block of panels and chunk of row tiles. */
+/* Task `index`: its group, chunk of row tiles and block of panels. A thread's tasks follow each other, so that it has a
+ * chunk's rows for all of its blocks. */
 struct place {
-  size_t group, block, chunk;
+  size_t group, chunk, block;
 };
 
 static struct place place_of(const struct job *job, size_t index) {
   size_t chunks = job->division.chunks, blocks = job->division.blocks;
-  return (struct place){index / chunks / blocks, index / chunks % blocks, index % chunks};
+  return (struct place){index / blocks / chunks, index / blocks % chunks, index % blocks};
 }
 
 /* ---- fetching ahead ---- */
@@ -115,10 +121,11 @@ static const float *fetch(struct range *weights, struct range *rows, int steps) 
   return (const float *)(const void *)at;
 }
 
-/* The rows of the task behind this one, where it has others. */
+/* The rows of the chunk behind this one, where the task behind this one is of it. */
 static struct range next_rows(const struct job *job, const struct place *place) {
   const struct conv_shape *s = &job->product.p->shape;
-  bool follow = s->kernel == 1 && s->stride == 1 && s->groups == 1 && place->chunk + 1 < job->division.chunks;
+  bool follow = s->kernel == 1 && s->stride == 1 && s->groups == 1 && place->chunk + 1 < job->division.chunks &&
+                place->block + 1 == job->division.blocks;
   if (!follow) return (struct range){0};
   ptrdiff_t row = job->product.in_stride * (ptrdiff_t)sizeof(float);
   size_t begin = first_tile(job, place->chunk + 1), end = first_tile(job, place->chunk + 2);
@@ -133,7 +140,7 @@ struct task {
   struct place place, next; /* next: of the task behind it */
   size_t first_panel, end_panel;
   size_t tiles;
-  struct conv_rows rows[MOST_TILES];
+  const struct conv_rows *rows; /* [tiles] */
   struct range rows_ahead;
   struct gemm_tile tile;
 };
@@ -209,6 +216,24 @@ static void multiply_panel(struct task *task, size_t panel, int i) {
   }
 }
 
+/* The rows of a chunk's tiles, in the thread's scratch. */
+static const struct conv_rows *find_chunk(const struct job *job, const struct place *place, int thread) {
+  const struct packed_conv *p = job->product.p;
+  char *scratch = threads_scratch(job->product.pool, thread);
+  struct conv_rows *tiles = (struct conv_rows *)(void *)scratch;
+  size_t first = first_tile(job, place->chunk), end = first_tile(job, place->chunk + 1);
+  uint64_t *found = threads_note(job->product.pool, thread),
+           wanted = place->group * job->division.chunks + place->chunk + 1;
+  if (*found == wanted) return tiles;
+  *found = wanted;
+  scratch += TILES_BYTES;
+  for (size_t t = first; t < end; t++, scratch += conv_rows_bytes(p)) {
+    size_t row = first_row(job, t), count = first_row(job, t + 1) - row;
+    tiles[t - first] = conv_find_rows(&job->product, row, (int)count, (int)place->group, scratch);
+  }
+  return tiles;
+}
+
 static void run_task(void *context, size_t index, int thread) {
   const struct job *job = context;
   const struct packed_conv *p = job->product.p;
@@ -216,13 +241,8 @@ static void run_task(void *context, size_t index, int thread) {
   task.first_panel = first_panel(job, task.place.block);
   task.end_panel = first_panel(job, task.place.block + 1);
   task.rows_ahead = next_rows(job, &task.place);
-  size_t first = first_tile(job, task.place.chunk);
-  task.tiles = first_tile(job, task.place.chunk + 1) - first;
-  char *scratch = threads_scratch(job->product.pool, thread);
-  for (size_t t = 0; t < task.tiles; t++, scratch += conv_rows_bytes(p)) {
-    size_t row = first_row(job, first + t), end = first_row(job, first + t + 1);
-    task.rows[t] = conv_find_rows(&job->product, row, (int)(end - row), (int)task.place.group, scratch);
-  }
+  task.tiles = first_tile(job, task.place.chunk + 1) - first_tile(job, task.place.chunk);
+  task.rows = find_chunk(job, &task.place, thread);
   ptrdiff_t width = p->shape.out_channels;
   task.tile = (struct gemm_tile){.c_stride = width,
                                  .residual_stride = width,
