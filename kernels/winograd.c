@@ -2,9 +2,9 @@
  *
  * Per block: transform the input tiles (4x4 or 6x6 pixels each) to V[positions][tiles][in]; per panel of output
  * channels multiply V[i] by U[i] for each of the 16 or 36 positions with the GEMM tile, to M[positions][tiles][panel];
- * transform M back to pixels. A block's V and one panel's M stay in L2; U streams by once a block. Where a batch has
- * few tiles the panels are split over threads as well, so that no two of them read the same U: V is then made once a
- * thread, at a fiftieth of a panel's work. */
+ * transform M back to pixels. One panel's M stays in L2, a block's V near it; U streams by once a block. Where a
+ * batch has few tiles the panels are split over threads as well, so that no two of them read the same U: V is then made
+ * once a thread, at a fiftieth of a panel's work. */
 #include "kernels/winograd.h"
 
 #include <stdlib.h>
@@ -14,7 +14,9 @@
 
 enum {
   MOST_POSITIONS = 36,
-  BLOCK_BYTES = 600 << 10, /* of V: a common L2's larger half; a single image's 16 tiles at most, lest it read U twice */
+  /* Of V, which then lies in L3 as well as in L2 and is read from there once a panel: smaller blocks would read U more
+   * often, from memory, and twice for a single image if its 16 tiles of 512 channels did not fit. */
+  BLOCK_BYTES = 1300 << 10,
   MOST_TILES = 56,
   LEAST_CHANNELS = 32,
   LEAST_PANELS = 2, /* of a task */
