@@ -308,18 +308,30 @@ static void split_emulator(char *words) {
     emulator[emulator_words++] = word;
 }
 
-/* run-tests [--program PATH] [--emulator "COMMAND OPTION..."] [--shard I/N] [PART...]: runs the tests whose file or
- * name contains one of the parts; with --shard, those of them whose turn it is of N. */
+/* Whether this process is the first of those that share the folder to come to the test: they make a file for it. */
+static bool first_to_take(const char *shared, const char *name) {
+  int file = open(path_join(shared, name), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (file < 0) return false;
+  close(file);
+  return true;
+}
+
+/* run-tests [--program PATH] [--emulator "COMMAND OPTION..."] [--share FOLDER] [PART...]: runs the tests whose file or
+ * name contains one of the parts; with --share, those of them that no other process with this FOLDER has taken. */
 int main(int argc, char **argv) {
-  int first = 1, shard = 1, shards = 1, turn = 0;
-  for (; first + 1 < argc && argv[first][0] == '-'; first += 2) {
-    if (!strcmp(argv[first], "--program")) {
-      program = argv[first + 1];
-    } else if (!strcmp(argv[first], "--emulator")) {
-      split_emulator(argv[first + 1]);
-    } else if (strcmp(argv[first], "--shard") != 0 || sscanf(argv[first + 1], "%d/%d", &shard, &shards) != 2 ||
-               shards < 1) {
-      fprintf(stderr, "%s %s: --program PATH, --emulator COMMAND or --shard I/N\n", argv[first], argv[first + 1]);
+  const char *shared = NULL;
+  int parts = 0;
+  for (int i = 1; i < argc; i++) {
+    if (argv[i][0] != '-') {
+      argv[parts++] = argv[i];
+    } else if (!strcmp(argv[i], "--program") && i + 1 < argc) {
+      program = argv[++i];
+    } else if (!strcmp(argv[i], "--emulator") && i + 1 < argc) {
+      split_emulator(argv[++i]);
+    } else if (!strcmp(argv[i], "--share") && i + 1 < argc) {
+      shared = argv[++i];
+    } else {
+      fprintf(stderr, "%s: --program PATH, --emulator COMMAND or --share FOLDER\n", argv[i]);
       return 2;
     }
   }
@@ -327,9 +339,9 @@ int main(int argc, char **argv) {
   qsort(tests, (size_t)test_count, sizeof tests[0], by_place);
   int passed_count = 0, failed_count = 0, skipped_count = 0;
   for (int i = 0; i < test_count; i++) {
-    bool wanted = first >= argc;
-    for (int j = first; j < argc; j++) wanted |= strstr(tests[i].name, argv[j]) || strstr(tests[i].file, argv[j]);
-    if (!wanted || turn++ % shards != shard - 1) continue;
+    bool wanted = parts == 0;
+    for (int j = 0; j < parts; j++) wanted |= strstr(tests[i].name, argv[j]) || strstr(tests[i].file, argv[j]);
+    if (!wanted || (shared && !first_to_take(shared, tests[i].name))) continue;
     failed = skipped = false;
     struct timespec begin, end;
     clock_gettime(CLOCK_MONOTONIC, &begin);
