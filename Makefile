@@ -2,6 +2,7 @@
 # Needs gcc (9 or newer) or clang, and GNU make. Variables: CC, BUILD (output folder), PREFIX, SANITIZE, EXTRA_CFLAGS.
 
 CC ?= gcc
+OBJCOPY ?= objcopy
 BUILD ?= build
 PREFIX ?= /usr/local
 OPTIMIZE ?= -O2 -g
@@ -86,7 +87,7 @@ $(BUILD)/libbackbones.a: $(LIBRARY_OBJECTS)
 	@rm -f $@
 	@echo "archive $@"
 	@$(LD) -r -o $(BUILD)/libbackbones.o $^
-	@objcopy --localize-hidden $(BUILD)/libbackbones.o
+	@$(OBJCOPY) --localize-hidden $(BUILD)/libbackbones.o
 	@$(AR) rcs $@ $(BUILD)/libbackbones.o
 
 $(BUILD)/%.o: %.c
@@ -171,16 +172,19 @@ test: all $(BUILD)/run-tests
 # The same tests of a build for arm64, by an emulator: NEON kernels where no such machine is at hand (needs Debian's
 # gcc-aarch64-linux-gnu and qemu-user). SHARDS of them run at once. Networks of full size take half an hour there, so
 # .ci/run leaves them out: NEON_TESTS is every kernel, codec and solver, and one small network of each family.
+# One of all tests installs the library and compiles a user's program: by the environment it does so for arm64 too,
+# without this make's own variables.
 NEON_TESTS = test_kernels test_attention bf16 test_dtype test_threads pixel test_streams test_jpeg test_png test_webp \
              test_inflate test_probe.c test_sgd test_neighbours test_metrics test_calibration demo_models
 NEON_PREFIX ?= aarch64-linux-gnu-
 NEON_EMULATOR ?= qemu-aarch64 -L /usr/aarch64-linux-gnu
+NEON_TOOLS = BUILD=$(BUILD)/neon CC=$(NEON_PREFIX)gcc LD=$(NEON_PREFIX)ld OBJCOPY=$(NEON_PREFIX)objcopy
 SHARDS ?= 1
 .PHONY: test-neon
 test-neon:
-	$(MAKE) BUILD=$(BUILD)/neon CC="$(NEON_PREFIX)gcc" LD=$(NEON_PREFIX)ld $(BUILD)/neon/backbones $(BUILD)/neon/run-tests
-	tests/in_shards $(SHARDS) $(NEON_EMULATOR) $(BUILD)/neon/run-tests --program $(BUILD)/neon/backbones \
-	  --emulator "$(NEON_EMULATOR)" $(TESTS)
+	$(MAKE) $(NEON_TOOLS) all $(BUILD)/neon/run-tests
+	MAKEFLAGS= $(NEON_TOOLS) tests/in_shards $(SHARDS) $(NEON_EMULATOR) $(BUILD)/neon/run-tests \
+	  --program $(BUILD)/neon/backbones --emulator "$(NEON_EMULATOR)" $(TESTS)
 
 # The same tests under the address and undefined-behaviour sanitizers.
 SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer

@@ -33,6 +33,7 @@ static const char *program = "build/backbones";
 enum { MAX_EMULATOR = 8, MAX_ARGUMENTS = 64 };
 static const char *emulator[MAX_EMULATOR];
 static int emulator_words;
+static const char *emulator_command = "";
 
 void test_register(const char *name, const char *file, void (*body)(void)) {
   if (test_count == MAX_TESTS) {
@@ -304,9 +305,12 @@ static bool tells_nothing(const struct test *test) {
 }
 
 static void split_emulator(char *words) {
+  emulator_command = strdup(words);
   for (char *word = strtok(words, " "); word && emulator_words < MAX_EMULATOR; word = strtok(NULL, " "))
     emulator[emulator_words++] = word;
 }
+
+const char *test_emulator(void) { return emulator_command; }
 
 /* Whether this process is the first of those that share the folder to come to the test: they make a file for it. */
 static bool first_to_take(const char *shared, const char *name) {

@@ -64,6 +64,9 @@ const char *shared_data(const char *name);
 /* Path of NAME under tests/fixtures. */
 const char *fixture(const char *name);
 
+/* The words of the emulator that runs the tests (make test-neon), "" without one. */
+const char *test_emulator(void);
+
 /* Run the program under test (build/backbones) with these arguments (NULL-terminated); output is captured. */
 struct run {
   int exit_code;

@@ -80,9 +80,9 @@ TEST(example_compiles_and_runs_against_the_installed_library) {
   snprintf(command, sizeof command, "%s/photos", root);
   REQUIRE(RUN("demo-data", command, "--per-class", "1", "--quiet").exit_code == 0);
   snprintf(command, sizeof command,
-           "%s/example evaluate/demo/resnet8_cifar-demo.safetensors %s/photos/test/spotted-fish/0000.png > %s/out "
+           "%s %s/example evaluate/demo/resnet8_cifar-demo.safetensors %s/photos/test/spotted-fish/0000.png > %s/out "
            "2> %s/log",
-           root, root, root, root);
+           test_emulator(), root, root, root, root);
   REQUIRE(run_shell(command));
   char *out = read_file(path_join(root, "out"), NULL);
   int lines = 0;
