@@ -285,30 +285,13 @@ static int by_place(const void *a, const void *b) {
   return order ? order : strcmp(x->name, y->name);
 }
 
-/* What an emulator tells nothing about, by the beginning of a file's or test's name. */
-static const struct {
-  const char *name, *reason;
-} not_emulated[] = {{"tests/cuda/", "the simulated GPU is the same on every processor"},
-                    {"tests/test_bench", "an emulator's times tell nothing"},
-                    {"tests/test_profile", "an emulator's times tell nothing"},
-                    {"bench_and_profile_measure", "an emulator's times tell nothing"}};
-
-static bool tells_nothing(const struct test *test) {
-  for (size_t i = 0; emulator_words && i < sizeof not_emulated / sizeof *not_emulated; i++) {
-    size_t n = strlen(not_emulated[i].name);
-    if (strncmp(test->file, not_emulated[i].name, n) != 0 && strncmp(test->name, not_emulated[i].name, n) != 0)
-      continue;
-    test_skip("%s", not_emulated[i].reason);
-    return true;
-  }
-  return false;
-}
-
 static void split_emulator(char *words) {
   emulator_command = strdup(words);
   for (char *word = strtok(words, " "); word && emulator_words < MAX_EMULATOR; word = strtok(NULL, " "))
     emulator[emulator_words++] = word;
 }
+
+bool test_emulated(void) { return emulator_words > 0; }
 
 const char *test_emulator(void) { return emulator_command; }
 
@@ -349,7 +332,7 @@ int main(int argc, char **argv) {
     failed = skipped = false;
     struct timespec begin, end;
     clock_gettime(CLOCK_MONOTONIC, &begin);
-    if (!tells_nothing(&tests[i])) tests[i].body();
+    tests[i].body();
     clock_gettime(CLOCK_MONOTONIC, &end);
     double seconds = (double)(end.tv_sec - begin.tv_sec) + 1e-9 * (double)(end.tv_nsec - begin.tv_nsec);
     if (*folder) remove_tree(folder);

@@ -64,7 +64,11 @@ const char *shared_data(const char *name);
 /* Path of NAME under tests/fixtures. */
 const char *fixture(const char *name);
 
-/* The words of the emulator that runs the tests (make test-neon), "" without one. */
+/* Whether an emulator runs these tests (make test-neon), which takes fifty times as long for arithmetic: a test whose
+ * time goes into more of the same (rounds, sizes, instruction sets that are plain C everywhere) then does less of it.
+ */
+bool test_emulated(void);
+/* The words that run a program by it, "" without one. */
 const char *test_emulator(void);
 
 /* Run the program under test (build/backbones) with these arguments (NULL-terminated); output is captured. */

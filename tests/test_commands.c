@@ -276,9 +276,11 @@ TEST(bench_and_profile_measure) {
   CHECK(run.exit_code == 0 && number_of(run.out, "ms") > 0);
   char *events = read_file(trace, NULL);
   CHECK_CONTAINS(events, "\"traceEvents\"");
-  run = RUN("bench", "--gemm", "--threads", "1", "--seconds", "0.01");
-  CHECK(run.exit_code == 0);
-  CHECK_CONTAINS(run.out, "geometric mean");
+  if (!test_emulated()) { /* layers of real networks: a minute, and an emulator's times tell nothing */
+    run = RUN("bench", "--gemm", "--threads", "1", "--seconds", "0.01");
+    CHECK(run.exit_code == 0);
+    CHECK_CONTAINS(run.out, "geometric mean");
+  }
   free(events);
   free(trace);
   free(text);
