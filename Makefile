@@ -170,12 +170,8 @@ test: all $(BUILD)/run-tests
 	$(BUILD)/run-tests --program $(BUILD)/backbones $(TESTS)
 
 # The same tests of a build for arm64, by an emulator: NEON kernels where no such machine is at hand (needs Debian's
-# gcc-aarch64-linux-gnu and qemu-user). SHARDS of them run at once. Networks of full size take half an hour there, so
-# .ci/run leaves them out: NEON_TESTS is every kernel, codec and solver, and one small network of each family.
-# One of all tests installs the library and compiles a user's program: by the environment it does so for arm64 too,
-# without this make's own variables.
-NEON_TESTS = test_kernels test_attention bf16 test_dtype test_threads pixel test_streams test_jpeg test_png test_webp \
-             test_inflate test_probe.c test_sgd test_neighbours test_metrics test_calibration demo_models
+# gcc-aarch64-linux-gnu and qemu-user). SHARDS of them run at once. One of them installs the library and compiles a user's
+# program: by the environment it does so for arm64 too, without this make's own variables.
 NEON_PREFIX ?= aarch64-linux-gnu-
 NEON_EMULATOR ?= qemu-aarch64 -L /usr/aarch64-linux-gnu
 NEON_TOOLS = BUILD=$(BUILD)/neon CC=$(NEON_PREFIX)gcc LD=$(NEON_PREFIX)ld OBJCOPY=$(NEON_PREFIX)objcopy
