@@ -1,10 +1,11 @@
 /* The framework around the register tile: how a product is cut into blocks and tasks.
  *
  * C is [pixels, out channels]; its rows go in tiles of gemm_rows, its columns in panels of gemm_columns. The loops,
- * outermost first: groups, blocks of panels, chunks of row tiles (a task is one block of one chunk), blocks of the
- * summed dimension, panels, row tiles. So a chunk's rows, which L2 holds, are gathered or normalised once a block; a
- * panel's weights come from memory or L3 once a chunk and from L2 for all tiles but the first; and meanwhile the next
- * panel is fetched, since a network's weights are larger than any cache and a single image would wait for them. */
+ * outermost first: groups, chunks of row tiles, blocks of panels (a task is one block of one chunk), parts of the
+ * summed dimension, panels, row tiles. So a chunk's rows, which L2 holds, are gathered or normalised once by each
+ * thread that has a block of it; a panel's weights come from memory or L3 once a chunk and from L2 for all tiles but
+ * the first; and meanwhile the next panel is fetched, since a network's weights are larger than any cache and a single
+ * image would wait for them. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,7 +58,8 @@ struct division {
 };
 
 /* The division that ends first, by a model in units of one register tile's time: beside the products of its tiles and
- * panels a task prepares its rows, which normalising or rounding makes dear, and waits for some of its weights. */
+ * panels a task waits for some of its weights, and a thread prepares a chunk's rows, which normalising or rounding
+ * makes dear. */
 static struct division divide(const struct packed_conv *p, size_t row_tiles, size_t threads) {
   enum { TASKS_A_THREAD = 4, TRIES = 4 };
   const double row_cost = p->copy || p->bf16 ? 0.5 : 0.05, panel_cost = 0.3;
