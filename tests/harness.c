@@ -295,8 +295,11 @@ bool test_emulated(void) { return emulator_words > 0; }
 
 const char *test_emulator(void) { return emulator_command; }
 
-/* Whether this process is the first of those that share the folder to come to the test: they make a file for it. */
-static bool first_to_take(const char *shared, const char *name) {
+/* Whether this process is the first of those that share the folder to come to the test: they make a file for it. By its
+ * number, since tests of different files may have the same name. */
+static bool first_to_take(const char *shared, int test) {
+  char name[16];
+  snprintf(name, sizeof name, "%d", test);
   int file = open(path_join(shared, name), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (file < 0) return false;
   close(file);
@@ -328,7 +331,7 @@ int main(int argc, char **argv) {
   for (int i = 0; i < test_count; i++) {
     bool wanted = parts == 0;
     for (int j = 0; j < parts; j++) wanted |= strstr(tests[i].name, argv[j]) || strstr(tests[i].file, argv[j]);
-    if (!wanted || (shared && !first_to_take(shared, tests[i].name))) continue;
+    if (!wanted || (shared && !first_to_take(shared, i))) continue;
     failed = skipped = false;
     struct timespec begin, end;
     clock_gettime(CLOCK_MONOTONIC, &begin);
