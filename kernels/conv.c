@@ -5,7 +5,8 @@
  * summed dimension, panels, row tiles. So a chunk's rows, which L2 holds, are gathered or normalised once by each
  * thread that has a block of it; a panel's weights come from memory or L3 once a chunk and from L2 for all tiles but
  * the first; and meanwhile the next panel is fetched, since a network's weights are larger than any cache and a single
- * image would wait for them. */
+ * image would wait for them. Where a layer's weights are larger than L2, blocks go outside chunks: a thread then has
+ * its own blocks' weights to read from memory, not all. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@ enum {
   CHUNK_BYTES = 400 << 10, /* of a chunk's rows: less than half of a common L2 */
   MOST_TILES = 16,         /* of a chunk */
   PANEL_BYTES = 256 << 10, /* of a panel's weights: beyond, the summed dimension is cut */
+  LAYER_BYTES = 1 << 20,   /* of a layer's weights: beyond, blocks go outside chunks */
   LINE = 64
 };
 
@@ -53,6 +55,8 @@ size_t conv_scratch_bytes(const struct packed_conv *p) {
   return TILES_BYTES + (size_t)most_chunk_tiles(p) * conv_rows_bytes(p);
 }
 
+static bool blocks_outside(const struct packed_conv *p) { return conv_packed_bytes(p) > LAYER_BYTES; }
+
 struct division {
   size_t chunks, blocks;
 };
@@ -73,7 +77,8 @@ static struct division divide(const struct packed_conv *p, size_t row_tiles, siz
     for (size_t i = 0; i < TRIES; i++, blocks++) {
       if (blocks > panels) blocks = panels;
       double height = (double)row_tiles / (double)chunks, width = (double)panels / (double)blocks;
-      size_t rounds = (chunks * blocks * groups + threads - 1) / threads, rows = (rounds + blocks - 1) / blocks;
+      size_t rounds = (chunks * blocks * groups + threads - 1) / threads;
+      size_t rows = blocks_outside(p) && chunks > 1 ? rounds : (rounds + blocks - 1) / blocks;
       double cost = (double)rounds * (height * width + panel_cost * width) + (double)rows * row_cost * height;
       if (best.chunks && cost >= least) continue;
       least = cost;
@@ -97,15 +102,16 @@ static size_t first_panel(const struct job *job, size_t block) {
   return block * (size_t)job->product.p->panels / job->division.blocks;
 }
 
-/* Task `index`: its group, chunk of row tiles and block of panels. A thread's tasks follow each other, so that it has a
- * chunk's rows for all of its blocks. */
+/* Task `index`: its group, chunk of row tiles and block of panels. */
 struct place {
   size_t group, chunk, block;
 };
 
 static struct place place_of(const struct job *job, size_t index) {
   size_t chunks = job->division.chunks, blocks = job->division.blocks;
-  return (struct place){index / blocks / chunks, index / blocks % chunks, index % blocks};
+  size_t group = index / blocks / chunks;
+  if (blocks_outside(job->product.p)) return (struct place){group, index % chunks, index / chunks % blocks};
+  return (struct place){group, index / blocks % chunks, index % blocks};
 }
 
 /* ---- fetching ahead ---- */
@@ -123,14 +129,13 @@ static const float *fetch(struct range *weights, struct range *rows, int steps) 
   return (const float *)(const void *)at;
 }
 
-/* The rows of the chunk behind this one, where the task behind this one is of it. */
-static struct range next_rows(const struct job *job, const struct place *place) {
+/* The rows of the task behind this one, where it has the next chunk. */
+static struct range next_rows(const struct job *job, const struct place *place, const struct place *next) {
   const struct conv_shape *s = &job->product.p->shape;
-  bool follow = s->kernel == 1 && s->stride == 1 && s->groups == 1 && place->chunk + 1 < job->division.chunks &&
-                place->block + 1 == job->division.blocks;
+  bool follow = s->kernel == 1 && s->stride == 1 && s->groups == 1 && next->group == 0 && next->chunk > place->chunk;
   if (!follow) return (struct range){0};
   ptrdiff_t row = job->product.in_stride * (ptrdiff_t)sizeof(float);
-  size_t begin = first_tile(job, place->chunk + 1), end = first_tile(job, place->chunk + 2);
+  size_t begin = first_tile(job, next->chunk), end = first_tile(job, next->chunk + 1);
   const char *in = (const char *)job->product.run->in;
   return (struct range){in + (ptrdiff_t)first_row(job, begin) * row, in + (ptrdiff_t)first_row(job, end) * row};
 }
@@ -242,7 +247,7 @@ static void run_task(void *context, size_t index, int thread) {
   struct task task = {.job = job, .place = place_of(job, index), .next = place_of(job, index + 1)};
   task.first_panel = first_panel(job, task.place.block);
   task.end_panel = first_panel(job, task.place.block + 1);
-  task.rows_ahead = next_rows(job, &task.place);
+  task.rows_ahead = next_rows(job, &task.place, &task.next);
   task.tiles = first_tile(job, task.place.chunk + 1) - first_tile(job, task.place.chunk);
   task.rows = find_chunk(job, &task.place, thread);
   ptrdiff_t width = p->shape.out_channels;
@@ -266,7 +271,10 @@ void conv_run(struct threads *pool, const struct conv_run *run) {
   product.rows = (size_t)run->batch * (size_t)product.out_height * (size_t)product.out_width;
   if (product.rows == 0) return;
   size_t tile_rows = (size_t)conv_tile_rows(p), row_tiles = (product.rows + tile_rows - 1) / tile_rows;
-  struct job job = {product, row_tiles, divide(p, row_tiles, (size_t)threads_count(pool)), parts_of(p)};
+  struct job job = {.product = product,
+                    .row_tiles = row_tiles,
+                    .division = divide(p, row_tiles, (size_t)threads_count(pool)),
+                    .parts = parts_of(p)};
   threads_run(pool, (size_t)p->groups * job.division.blocks * job.division.chunks, run_task, &job);
 }
 
