@@ -309,15 +309,22 @@ static void run_block(void *context, size_t index, int thread) {
   }
 }
 
-/* Blocks as large as V allows; where these are fewer than a few for every thread, the panels are split. */
+/* Blocks as large as V allows; where these are fewer than a few for every thread, the panels are split; and where that
+ * still leaves threads without a task, in single panels and smaller blocks. */
 static void divide(struct job *job) {
-  enum { TASKS_A_THREAD = 8 };
+  enum { TASKS_A_THREAD = 8, LEAST_TILES = 4 };
   const struct packed_winograd *p = job->p;
   size_t threads = (size_t)threads_count(job->pool), block = (size_t)p->block_tiles;
   job->blocks = (job->tiles + block - 1) / block;
   size_t most = ((size_t)p->panels + LEAST_PANELS - 1) / LEAST_PANELS;
   size_t wanted = threads > 1 ? (TASKS_A_THREAD * threads + job->blocks - 1) / job->blocks : 1;
   job->panel_groups = wanted < most ? wanted : most;
+  if (job->blocks * job->panel_groups >= threads) return;
+  job->panel_groups = (size_t)p->panels;
+  size_t blocks = (2 * threads + job->panel_groups - 1) / job->panel_groups;
+  size_t finest = (job->tiles + LEAST_TILES - 1) / LEAST_TILES;
+  if (blocks > finest) blocks = finest;
+  if (blocks > job->blocks) job->blocks = blocks;
 }
 
 void winograd_run(struct threads *pool, const struct packed_winograd *p, int batch, int height, int width,
