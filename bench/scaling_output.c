@@ -1,5 +1,6 @@
 #include "bench/scaling_output.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,11 +31,11 @@ void scaling_print_model(const struct scaling_result *r) {
 /* Efficiency as a bar of 40 cells for 100 %: '#' measured, '=' expected. */
 static void print_bar(const struct scaling_point *point) {
   enum { CELLS = 40 };
-  char bar[CELLS + 1];
-  int filled = (int)(point->efficiency * CELLS + 0.5);
-  for (int i = 0; i < CELLS; i++) bar[i] = i < filled ? (point->measured ? '#' : '=') : '.';
-  bar[CELLS] = 0;
-  printf(" |%s|", bar);
+  char bar[CELLS];
+  int filled = (int)(fmin(point->efficiency, 1) * CELLS + 0.5);
+  memset(bar, '.', CELLS);
+  memset(bar, point->measured ? '#' : '=', (size_t)filled);
+  printf(" |%.*s|", CELLS, bar);
 }
 
 static void print_figures(const struct scaling_point *point) {

@@ -52,7 +52,6 @@ static const struct form {
 struct packed_winograd {
   const struct kernels *kernels;
   const struct form *form;
-  enum winograd_form form_name;
   int in, out, panels, block_tiles;
   float *weights; /* [panels][positions][in][gemm_columns] */
   float *bias;    /* [out] or NULL */
@@ -105,6 +104,9 @@ static void transform_weight(const struct form *form, const float *g, double *u)
   }
 }
 
+/* Its form's place in the kernels' tables. */
+static size_t index_of(const struct packed_winograd *p) { return (size_t)(p->form - forms); }
+
 static size_t positions_of(const struct packed_winograd *p) { return (size_t)p->form->positions; }
 
 static size_t weight_floats(const struct packed_winograd *p) {
@@ -125,7 +127,6 @@ struct packed_winograd *winograd_pack(const struct kernels *kernels, const struc
   int columns = kernels->gemm_columns;
   p->kernels = kernels;
   p->form = &forms[form];
-  p->form_name = form;
   p->in = shape->in_channels;
   p->out = shape->out_channels;
   p->panels = (p->out + columns - 1) / columns;
@@ -241,7 +242,7 @@ static void transform_inputs(const struct job *job, size_t first, int tiles, flo
       size_t index = (at.image * (size_t)job->height + (size_t)y) * (size_t)job->width + (size_t)x;
       pixels[i] = inside ? job->in + index * (size_t)p->in : p->zeros;
     }
-    p->kernels->winograd_input[p->form_name](pixels, p->in, v + (size_t)t * (size_t)p->in, (ptrdiff_t)v_stride(p));
+    p->kernels->winograd_input[index_of(p)](pixels, p->in, v + (size_t)t * (size_t)p->in, (ptrdiff_t)v_stride(p));
   }
 }
 
@@ -287,7 +288,7 @@ static void transform_outputs(const struct job *job, size_t first, int tiles, in
         .out = job->out + offset,
         .activation = job->activation,
     };
-    p->kernels->winograd_output[p->form_name](&output);
+    p->kernels->winograd_output[index_of(p)](&output);
   }
 }
 

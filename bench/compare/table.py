@@ -7,6 +7,7 @@ import collections
 import json
 import signal
 import statistics
+import sys
 
 TITLES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "torch": "torch", "torch_compiled": "compiled", "ncnn": "ncnn"}
 PEERS = tuple(TITLES)
@@ -124,4 +125,7 @@ if __name__ == "__main__":
     parser.add_argument("--markdown", action="store_true")
     arguments = parser.parse_args()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as `| head` expects
-    print(render(list(read(arguments.file).values()), arguments.markdown))
+    cells = list(read(arguments.file).values())
+    if not cells:
+        sys.exit(f"{arguments.file}: no measured cells")
+    print(render(cells, arguments.markdown))

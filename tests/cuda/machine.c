@@ -336,16 +336,20 @@ static bool release_barrier(int threads) {
   return true;
 }
 
+static void make_fibre(struct fibre *fibre, void *stack) {
+  getcontext(&fibre->context);
+  fibre->context.uc_stack.ss_sp = stack;
+  fibre->context.uc_stack.ss_size = STACK_BYTES;
+  fibre->context.uc_link = NULL;
+  makecontext(&fibre->context, fibre_main, 0);
+  fibre->begun = false;
+}
+
 static void start_fibres(int threads) {
   for (int t = 0; t < threads; t++) {
     struct fibre *fibre = &machine.fibres[t];
     if (t >= machine.made) {
-      getcontext(&fibre->context);
-      fibre->context.uc_stack.ss_sp = machine.stacks + (size_t)t * STACK_BYTES;
-      fibre->context.uc_stack.ss_size = STACK_BYTES;
-      fibre->context.uc_link = NULL;
-      makecontext(&fibre->context, fibre_main, 0);
-      fibre->begun = false;
+      make_fibre(fibre, machine.stacks + (size_t)t * STACK_BYTES);
       machine.made = t + 1;
     }
     fibre->state = READY;
