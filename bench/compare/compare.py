@@ -13,8 +13,9 @@ A turn in which other processes used more than 5 % of the cores is taken once ag
 the table tells the worst (quiet.py).
 
 --out keeps a line of JSON a cell; the cells that a file holds are not measured again, so that an interrupted run goes on, and
-table.py prints it. --isa avx2 holds this program, and the peers that can be told, to AVX2. --dtype bf16 takes the peers that
-multiply in bfloat16, and this program with --device cpu:bf16; features may then differ by 3e-2 of the largest.
+table.py prints it. --isa avx2 holds this program, and the peers that can be told, to AVX2; a note names what in a peer cannot.
+--dtype bf16 takes the peers that multiply in bfloat16, and this program with --device cpu:bf16; features may then differ by 3e-2
+of the largest.
 """
 import argparse
 import json

@@ -14,10 +14,16 @@ import openvino
 def faster_hint(job):
     if job.batch == 1 or job.threads == 1:
         return "LATENCY"
-    command = [sys.executable, os.path.abspath(__file__), job.stem, str(job.batch), str(job.threads), job.input, job.dtype]
+    command = [sys.executable, os.path.abspath(__file__), job.stem, str(job.batch), str(job.threads), job.input, job.dtype, job.isa]
     rates = {hint: float(subprocess.run(command + [hint], check=True, capture_output=True, text=True).stdout)
              for hint in ("LATENCY", "THROUGHPUT")}
     return max(rates, key=rates.get)
+
+
+def uses_mlas(compiled):
+    """Whether matrix products are done by MLAS, which chooses its vectors by the CPU alone, whatever oneDNN is told."""
+    infos = [operation.get_rt_info() for operation in compiled.get_runtime_model().get_ops()]
+    return any("mlas" in info["primitiveType"].astype(str) for info in infos if "primitiveType" in info)
 
 
 class Peer:
@@ -34,6 +40,8 @@ class Peer:
                                                           "INFERENCE_PRECISION_HINT": job.dtype})
         self.count = 1 if hint == "LATENCY" else self.compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         self.note = f"{hint.lower()} mode"
+        if job.isa and uses_mlas(self.compiled):
+            self.note += " with matrix products that cannot be held to AVX2"
 
     def features(self, x):
         self.x = x
@@ -61,6 +69,7 @@ def main():
     parser.add_argument("threads", type=int)
     parser.add_argument("input")
     parser.add_argument("dtype")
+    parser.add_argument("isa")
     parser.add_argument("hint")
     job = parser.parse_args()
     peer = Peer(job, job.hint)
