@@ -19,10 +19,14 @@ def read(path):
     cells = {}
     try:
         with open(path) as file:
-            for line in file:
-                if line.endswith("\n"):
+            for number, line in enumerate(file, 1):
+                if not line.endswith("\n"):
+                    continue
+                try:
                     cell = json.loads(line)
                     cells[key(cell)] = cell
+                except (ValueError, KeyError, TypeError):
+                    sys.exit(f"{path}: line {number} is no measured cell")
     except FileNotFoundError:
         pass
     return cells
