@@ -12,9 +12,11 @@
 enum {
   MAX_KERNEL = 64,
   MAX_CHANNELS = 1 << 20,
-  TASK_ROWS = 28,    /* of outputs: the rows read beyond them, by two tasks, are few */
-  TASK_VECTORS = 16, /* 1 kB of a pixel on AVX-512: seven rows of 56 pixels fill less than half of a common L2 */
-  TURN_OUTPUTS = 56, /* of one vector before the next one's turn, each of which loads its weights anew */
+  TASK_ROWS = 28,      /* of outputs: the rows read beyond them, by two tasks, are few */
+  TASK_VECTORS = 16,   /* 1 kB of a pixel on AVX-512: seven rows of 56 pixels fill less than half of a common L2 */
+  TURN_OUTPUTS = 56,   /* of one vector before the next one's turn, each of which loads its weights anew */
+  TURN_ROWS = 2,       /* at least: the 7x7 kernel makes two rows at once */
+  GATHER_STRIDE = 256, /* floats: pixels such a step apart, 1 kB, fall on four sets of L1 and push each other out */
   TASKS_PER_THREAD = 4,
 };
 
@@ -104,6 +106,21 @@ static struct depthwise_rows vector_rows(const struct job *job, size_t image, si
   return rows;
 }
 
+/* Rows of the output that a vector makes in a turn. */
+struct turn {
+  int rows;
+  bool gather;
+};
+
+/* Gathering costs a load and a store for each pixel read: it pays where none is read twice. */
+static struct turn turn_of(const struct job *job) {
+  const struct depthwise_rows *r = &job->rows;
+  if (r->pixel_stride % GATHER_STRIDE == 0 && r->in_height <= DEPTHWISE_GATHERED / r->in_width)
+    return (struct turn){job->out_height, true};
+  int rows = TURN_OUTPUTS / r->out_width;
+  return (struct turn){rows > TURN_ROWS ? rows : TURN_ROWS, false};
+}
+
 /* Task (image, block of rows, group of vectors). */
 static void rows_task(void *context, size_t index, int thread) {
   (void)thread;
@@ -114,12 +131,13 @@ static void rows_task(void *context, size_t index, int thread) {
   size_t first_vector = group * vectors / job->groups, end_vector = (group + 1) * vectors / job->groups;
   int row = (int)(block * (size_t)job->out_height / job->row_blocks);
   int end_row = (int)((block + 1) * (size_t)job->out_height / job->row_blocks);
-  int turn = job->rows.out_width < TURN_OUTPUTS ? TURN_OUTPUTS / job->rows.out_width : 1;
-  for (; row < end_row; row += turn) {
+  struct turn turn = turn_of(job);
+  for (; row < end_row; row += turn.rows) {
     for (size_t vector = first_vector; vector < end_vector; vector++) {
       struct depthwise_rows rows = vector_rows(job, image, vector);
       rows.first_row = row;
-      rows.end_row = row + turn < end_row ? row + turn : end_row;
+      rows.end_row = row + turn.rows < end_row ? row + turn.rows : end_row;
+      rows.gather = turn.gather;
       p->kernels->depthwise_rows(&rows);
     }
   }

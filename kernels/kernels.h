@@ -6,6 +6,7 @@
 #ifndef KERNELS_KERNELS_H
 #define KERNELS_KERNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -59,6 +60,8 @@ struct pool_row {
   int kernel, stride, padding, y; /* y: the output row */
 };
 
+enum { DEPTHWISE_GATHERED = 400 }; /* 25 kB of vectors on AVX-512: half of L1 */
+
 /* A depthwise convolution of at most one vector of channels over some rows of one image. */
 struct depthwise_rows {
   const float *in;            /* the first of these channels in [in_height, in_width], pixels pixel_stride apart */
@@ -68,6 +71,7 @@ struct depthwise_rows {
   int channels;               /* 1..lanes */
   int in_height, in_width, out_width, kernel, stride, padding;
   int first_row, end_row; /* of the output */
+  bool gather; /* copy the input's rows that these need, at most DEPTHWISE_GATHERED pixels, side by side first */
 };
 
 /* Winograd's forms of a 3x3 convolution: tiles of 2x2 outputs from 4x4 inputs, and of 4x4 from 6x6. */
