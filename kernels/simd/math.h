@@ -54,6 +54,45 @@ V_INLINE vfloat v_gelu_tanh(vfloat x) {
   return x / (v_set(1) + v_exp(minus_2y));
 }
 
+#if defined(ISA_avx512)
+/* x * Phi(x) within 6e-8 and half a unit in the last place, and exactly 0 below -5.6.
+ * It is max(x, 0) - a * Phi(-a) with a = |x|, and -a * Phi(-a), which does not cancel, is a polynomial on each of 15
+ * pieces of equal width, 0 on the 16th: a permutation looks 16 coefficients up at once, in half the time of the
+ * polynomial of the other instruction sets. Piece n is |a * GELU_PIECES - n| <= 1 / 2, its polynomial in the
+ * difference the minimax fit of degree 5, within 1.1e-8. */
+#define GELU_PIECES 0x1.4b6db6p+1f /* 14.5 / 5.6: a step's reciprocal */
+static const float gelu_coefficients[6][LANES] __attribute__((aligned(64))) = {
+    {0, -0x1.1492ccp-3f, -0x1.5bea5cp-3f, -0x1.2495fep-3f, -0x1.833642p-4f, -0x1.a6fdccp-5f, -0x1.84f832p-6f,
+     -0x1.2ff574p-7f, -0x1.95c13cp-9f, -0x1.cffbep-11f, -0x1.c74efep-13f, -0x1.7fda3cp-15f, -0x1.163ab4p-17f,
+     -0x1.5af446p-20f, -0x1.744d8p-23f, 0},
+    {-0x1.8b79cep-3f, -0x1.46ee98p-4f, 0x1.ba13b8p-9f, 0x1.654d34p-5f, 0x1.8da7eap-5f, 0x1.2523d8p-5f, 0x1.4e4ff2p-6f,
+     0x1.35cccep-7f, 0x1.dcd654p-9f, 0x1.344c0cp-10f, 0x1.5135f2p-12f, 0x1.3959aap-14f, 0x1.f036a2p-17f,
+     0x1.4f7adap-19f, 0x1.83ede6p-22f, 0},
+    {0x1.e77498p-5f, 0x1.a2aef2p-5f, 0x1.fba644p-6f, 0x1.47b12ep-7f, -0x1.c8f82p-9f, -0x1.053a3p-7f, -0x1.c05484p-8f,
+     -0x1.0be33ep-8f, -0x1.f1a21p-10f, -0x1.76389cp-11f, -0x1.d0e41ap-13f, -0x1.e27f1ap-15f, -0x1.a55f6ep-17f,
+     -0x1.3724e8p-19f, -0x1.85d878p-22f, 0},
+    {0x1.b42c0ap-18f, -0x1.5a77dap-8f, -0x1.e9a764p-8f, -0x1.8b079p-8f, -0x1.7b7956p-9f, -0x1.45f9dap-12f,
+     0x1.b2dc2p-11f, 0x1.d0dc38p-11f, 0x1.22f366p-11f, 0x1.0c7a3ep-12f, 0x1.86b8dap-14f, 0x1.ce0a8cp-16f,
+     0x1.c34022p-18f, 0x1.6fa18p-20f, 0x1.f70112p-23f, 0},
+    {-0x1.8aa622p-10f, -0x1.0a2b9ap-10f, -0x1.baecb4p-15f, 0x1.5fcdaep-11f, 0x1.9948f2p-11f, 0x1.ec7a94p-12f,
+     0x1.0091ep-13f, -0x1.e5dc76p-15f, -0x1.7043e4p-14f, -0x1.e312aap-15f, -0x1.b842d4p-16f, -0x1.347a1cp-17f,
+     -0x1.5a2b44p-19f, -0x1.3dba8ep-21f, -0x1.e31c22p-24f, 0},
+    {0x1.93ef4ap-15f, 0x1.5bd814p-13f, 0x1.915b3ep-13f, 0x1.64e32cp-14f, -0x1.167792p-15f, -0x1.43686p-14f,
+     -0x1.ce3fcp-15f, -0x1.30d6b8p-16f, 0x1.80bde8p-19f, 0x1.e7a3d2p-18f, 0x1.467592p-18f, 0x1.1f4438p-19f,
+     0x1.7c4054p-21f, 0x1.8e13dp-23f, 0x1.51fa72p-25f, 0},
+};
+
+V_INLINE vfloat v_gelu(vfloat x) {
+  const vfloat shift = v_set(12582912), scale = v_set(GELU_PIECES); /* adding 1.5 * 2^23 rounds to whole numbers */
+  vfloat a = _mm512_range_ps(x, v_set(15 / GELU_PIECES), 0xA);      /* the smaller magnitude, without sign */
+  vfloat shifted = v_fma(a, scale, shift), n = shifted - shift, t = v_fma(a, scale, -n);
+  __m512i piece = _mm512_castps_si512(shifted); /* the lowest four bits are n */
+  vfloat p = _mm512_permutexvar_ps(piece, v_load(gelu_coefficients[5]));
+#pragma GCC unroll 5
+  for (int i = 4; i >= 0; i--) p = v_fma(p, t, _mm512_permutexvar_ps(piece, v_load(gelu_coefficients[i])));
+  return v_max(v_set(0), x) + p; /* in this order NaN stays NaN */
+}
+#else
 /* x * Phi(x) within 2.5e-7 below 4, within one rounding of x above, and exactly 0 below -6.5.
  * It is max(x, 0) - a * Phi(-a) with a = |x|, and Phi(-a) is (1 - a / 6.5)^8 times a polynomial: the factor falls as
  * the tail does, ends in 0, and costs three squarings where e^(-a^2 / 2) would cost twelve instructions. The
@@ -79,6 +118,7 @@ V_INLINE vfloat v_gelu(vfloat x) {
   factor *= factor;
   return v_fma(-a * factor, p, v_max(v_set(0), x));
 }
+#endif
 
 /* Branches once a call: where the activation is a constant or hoisted out of the loop, not at all. */
 V_INLINE vfloat v_activate(vfloat x, enum activation activation) {
