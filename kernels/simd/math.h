@@ -7,21 +7,47 @@
 
 #define V_INLINE static inline __attribute__((always_inline))
 
-/* p * 2^n for whole n from -151 to 128, rounded once; `shifted` is n + 1.5 * 2^23, whose low bits are those of n. */
-V_INLINE vfloat v_scale(vfloat p, vfloat n, vfloat shifted) {
+/* e^x within 1.5 units in the last place: 0 below -103.97, infinity above 88.72, NaN for NaN.
+ * x = n ln 2 + r, and e^r by a polynomial that is exactly 1 at 0. */
 #if defined(ISA_avx512)
-  (void)shifted;
-  return _mm512_scalef_ps(p, n);
+/* n in sixteenths, whose roots of 2 a permutation looks up: |r| <= ln 2 / 32, where Taylor's third degree is enough. */
+static const float roots_of_2[LANES] __attribute__((aligned(64))) = {1,
+                                                                     0x1.0b5586p0f,
+                                                                     0x1.172b84p0f,
+                                                                     0x1.2387a6p0f,
+                                                                     0x1.306fep0f,
+                                                                     0x1.3dea64p0f,
+                                                                     0x1.4bfdaep0f,
+                                                                     0x1.5ab07ep0f,
+                                                                     0x1.6a09e6p0f,
+                                                                     0x1.7a1148p0f,
+                                                                     0x1.8ace54p0f,
+                                                                     0x1.9c4918p0f,
+                                                                     0x1.ae89fap0f,
+                                                                     0x1.c199bep0f,
+                                                                     0x1.d5818ep0f,
+                                                                     0x1.ea4afap0f};
+
+V_INLINE vfloat v_exp(vfloat x) {
+  const vfloat shift = v_set(0x1.8p+19f); /* adding it rounds to sixteenths, and leaves them in the lowest four bits */
+  x = v_max(v_set(-104), v_min(v_set(89), x));
+  vfloat shifted = v_fma(x, v_set(0x1.715476p+0f), shift), n = shifted - shift;
+  /* ln 2 in two parts, the first so short that the difference is exact. */
+  vfloat r = v_fma(n, v_set(-0x1.62e4p-1f), x);
+  r = v_fma(n, v_set(-0x1.7f7d1cp-20f), r);
+  vfloat beyond_1 = v_fma(r * r, v_fma(r, v_set(1.0f / 6), v_set(0.5f)), r);
+  vfloat root = _mm512_permutexvar_ps(_mm512_castps_si512(shifted), v_load(roots_of_2));
+  return _mm512_scalef_ps(v_fma(root, beyond_1, root), n); /* 2 to the whole number below n */
+}
 #else
+/* p * 2^n for whole n from -151 to 128, rounded once; `shifted` is n + 1.5 * 2^23, whose low bits are those of n. */
+V_INLINE vfloat v_scale(vfloat p, vfloat shifted) {
   /* Two factors, as 2^n itself may be no normal number: 2^(n/2 rounded down) and the rest. */
-  (void)n;
   vbits bits = (vbits)shifted, half = ((bits << 22) & 0xFF800000) + 0x3F800000;
   return p * (vfloat)half * (vfloat)((bits << 23) - half + 0x7F000000);
-#endif
 }
 
-/* e^x within 1.5 units in the last place: 0 below -103.97, infinity above 88.72, NaN for NaN.
- * x = n ln 2 + r, |r| <= ln 2 / 2, and e^r by a minimax polynomial that is exactly 1 at 0. */
+/* Whole n: |r| <= ln 2 / 2, and a minimax polynomial. */
 V_INLINE vfloat v_exp(vfloat x) {
   const vfloat shift = v_set(12582912); /* 1.5 * 2^23: adding it rounds to whole numbers */
   x = v_max(v_set(-104), v_min(v_set(89), x));
@@ -36,8 +62,9 @@ V_INLINE vfloat v_exp(vfloat x) {
   p = v_fma(p, r, v_set(0x1.fffffcp-2f));
   p = v_fma(p, r, v_set(1));
   p = v_fma(p, r, v_set(1));
-  return v_scale(p, n, shifted);
+  return v_scale(p, shifted);
 }
+#endif
 
 /* 1 / (1 + e^-x) */
 V_INLINE vfloat v_sigmoid(vfloat x) { return v_set(1) / (v_set(1) + v_exp(-x)); }
