@@ -2,6 +2,7 @@
 #ifndef KERNELS_SIMD_GEMM_RESULTS_H
 #define KERNELS_SIMD_GEMM_RESULTS_H
 
+#include <math.h>
 #include <stdbool.h>
 
 #include "kernels/simd/math.h"
@@ -117,15 +118,43 @@ INLINE void begin_sums(const struct gemm_tile *t, vfloat sum[GEMM_ROWS][2], cons
   }
 }
 
+/* finish() of whole vectors without a branch for each: bias and the least result stay in the registers that A and B
+ * leave free. */
+INLINE void write_whole(const struct gemm_tile *t, vfloat sum[GEMM_ROWS][2], const int rows, const int vectors,
+                        const bool residual) {
+  const vfloat least = v_set(t->activation == ACTIVATION_RELU ? 0 : -INFINITY);
+  vfloat bias[2];
+#pragma GCC unroll 2
+  for (int v = 0; v < vectors; v++) bias[v] = t->bias ? v_load(t->bias + v * LANES) : v_set(0);
+#pragma GCC unroll 16
+  for (int r = 0; r < rows; r++) {
+#pragma GCC unroll 2
+    for (int v = 0; v < vectors; v++) {
+      vfloat c = sum[r][v] + bias[v];
+      if (residual) c += v_load(t->residual + r * t->residual_stride + v * LANES);
+      v_store(t->c + r * t->c_stride + v * LANES, v_max(least, c)); /* in this order NaN stays NaN */
+    }
+  }
+}
+
 /* What a tile summed, with everything that is fused around it; `rows` and `vectors` are constants at every call. */
 INLINE void write_results(const struct gemm_tile *t, vfloat sum[GEMM_ROWS][2], const int rows, const int vectors) {
+  const bool whole = t->columns == vectors * LANES;
   /* The plain product: without a branch a vector, which would cost a short sum a quarter of its time. */
-  if (!t->bias && !t->residual && t->activation == ACTIVATION_NONE && t->columns == vectors * LANES) {
+  if (whole && !t->bias && !t->residual && t->activation == ACTIVATION_NONE) {
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++) {
       v_store(t->c + r * t->c_stride, sum[r][0]);
       if (vectors > 1) v_store(t->c + r * t->c_stride + LANES, sum[r][1]);
     }
+    return;
+  }
+  if (whole && t->residual) {
+    write_whole(t, sum, rows, vectors, true);
+    return;
+  }
+  if (whole) {
+    write_whole(t, sum, rows, vectors, false);
     return;
   }
 #pragma GCC unroll 16
