@@ -184,6 +184,10 @@ TEST(depthwise_convolutions_equal_the_reference) {
                       random_between(&random, 1, 3), random_between(&random, 0, kernel - 1));
     }
     check_depthwise(kernels, &pools, &random, 1, 60, 9, 18, 7, 1, 3); /* several blocks of rows */
+    for (int i = 0; i < 8; i++) { /* pixels 1 kB apart, in maps that are gathered first and in larger ones */
+      check_depthwise(kernels, &pools, &random, 1, random_between(&random, 1, 25), random_between(&random, 1, 25), 256,
+                      7, 1, i < 6 ? 3 : random_between(&random, 0, 6));
+    }
   }
   pools_stop(&pools);
 }
