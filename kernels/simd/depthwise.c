@@ -11,12 +11,12 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
+enum { KERNEL = 7, OUTPUTS = 8, MOST_ROWS = 2 };
 #if defined(ISA_avx512) || defined(ISA_neon)
-enum { ROWS = 2 };
+enum { ROWS = MOST_ROWS };
 #else
 enum { ROWS = 1 };
 #endif
-enum { KERNEL = 7, OUTPUTS = 8 };
 
 /* The part of [0, kernel) that lies inside [0, size) when the kernel begins at `start`. */
 INLINE void clip(int start, int kernel, int size, int *first, int *end) {
@@ -37,10 +37,10 @@ INLINE const float *input_row(const struct input *in, int row) {
 
 /* Adds a row of the input to the sums of n neighbouring outputs of rows `first` to `end`, of which row 0 meets it with
  * the kernel's row at `weight`, and row 1 with the one before. `n`, `first`, `end` and `inside` are constants. */
-INLINE void add_row(const struct input *in, int row, int left, const float *weight, vfloat sum[ROWS][OUTPUTS],
+INLINE void add_row(const struct input *in, int row, int left, const float *weight, vfloat sum[MOST_ROWS][OUTPUTS],
                     const int n, const int first, const int end, const bool inside, const int lanes) {
   const float *pixels = input_row(in, row);
-  vfloat w[ROWS][KERNEL];
+  vfloat w[MOST_ROWS][KERNEL];
 #pragma GCC unroll 2
   for (int r = first; r < end; r++) {
 #pragma GCC unroll 8
@@ -71,7 +71,7 @@ INLINE void outputs(const struct depthwise_rows *d, const struct input *in, int 
     if (d->in_width <= 2 * OUTPUTS || r >= d->in_height) break;
     for (int o = 0; o < n; o++) __builtin_prefetch(input_row(in, r) + (x + o) * in->stride);
   }
-  vfloat sum[ROWS][OUTPUTS];
+  vfloat sum[MOST_ROWS][OUTPUTS];
 #pragma GCC unroll 2
   for (int r = 0; r < rows; r++) {
 #pragma GCC unroll 8
