@@ -54,6 +54,7 @@ struct layout {
   int queries, keys, windows_across, windows;
   int row_tiles;                /* of a unit's queries */
   int key_panels, value_panels; /* of gemm_columns */
+  int fetched_queries, fetched_keys; /* of the next unit, beside one product of a row tile and a key panel */
   bool masked;                  /* some windows hold tokens that were no neighbours */
   ptrdiff_t logits_stride, results_stride;
   size_t token[2], mask, copies, k, v, q, logits, bias, results, zeros, floats;
@@ -77,6 +78,9 @@ static struct layout layout_of(const struct kernels *kernels, const struct atten
   l.row_tiles = (l.queries + (int)rows - 1) / (int)rows;
   l.key_panels = (l.keys + (int)columns - 1) / (int)columns;
   l.value_panels = (s->head_size + (int)columns - 1) / (int)columns;
+  int products = l.row_tiles * l.key_panels;
+  l.fetched_queries = (l.queries + products - 1) / products;
+  l.fetched_keys = (l.keys + products - 1) / products;
   l.logits_stride = (ptrdiff_t)l.key_panels * kernels->gemm_columns + ALIGNMENT; /* rows fall into different L1 sets */
   l.results_stride = (ptrdiff_t)l.value_panels * kernels->gemm_columns;
   _Static_assert(sizeof(int) == sizeof(float), "tokens lie among floats");
@@ -258,31 +262,33 @@ FETCH void fetch(const float *from, int n) {
   for (int c = 0; c < n; c += LINE) __builtin_prefetch(from + c, 0, 2);
 }
 
-/* Ask for a row tile's share of the next unit's tokens: they are too far apart for a hardware prefetcher to follow. */
-FETCH void fetch_ahead(const struct worker *w, int row_tile) {
+/* Ask for a row tile's share of the next unit's tokens, in as many parts as the tile's keys have panels: they are too
+ * far apart for a hardware prefetcher to follow, and a whole share at once would keep the tile's own loads waiting. */
+FETCH void fetch_ahead(const struct worker *w, int row_tile, int part) {
   const struct attention_run *run = w->job->run;
   const struct layout *l = &w->job->layout;
-  int d = run->shape->head_size;
+  int d = run->shape->head_size, step = row_tile * l->key_panels + part;
   const ptrdiff_t head = (ptrdiff_t)w->next.head * d, image = (ptrdiff_t)w->next.image;
   const float *q = run->q + image * run->q_image_stride + head;
   const float *k = run->k + image * run->kv_image_stride + head;
   const float *v = run->v + image * run->kv_image_stride + head;
-  for (int i = first_of(row_tile, l->queries, l), end = first_of(row_tile + 1, l->queries, l); i < end; i++) {
+  for (int i = step * l->fetched_queries, n = l->fetched_queries; n > 0 && i < l->queries; i++, n--) {
     fetch(q + w->next.token[i] * run->q_stride, d);
   }
-  for (int i = first_of(row_tile, l->keys, l), end = first_of(row_tile + 1, l->keys, l); i < end; i++) {
+  for (int i = step * l->fetched_keys, n = l->fetched_keys; n > 0 && i < l->keys; i++, n--) {
     fetch(k + w->next.token[i] * run->kv_stride, d);
     fetch(v + w->next.token[i] * run->kv_stride, d);
   }
 }
 
 /* C[rows, n] = A * B, B in panels. */
-static void multiply(const struct worker *w, struct gemm_tile tile, int n, const float *panels) {
+static void multiply(const struct worker *w, struct gemm_tile tile, int n, const float *panels, int row_tile) {
   const struct kernels *kernels = w->job->kernels;
   int columns = kernels->gemm_columns;
   tile.taps = 1;
   tile.b = panels;
   for (int first = 0; first < n; first += columns) {
+    if (row_tile >= 0) fetch_ahead(w, row_tile, first / columns);
     tile.columns = n - first < columns ? n - first : columns;
     kernels->gemm_tile(&tile);
     tile.b += (ptrdiff_t)tile.depth * columns;
@@ -330,7 +336,6 @@ static void attend(const struct worker *w, int row_tile) {
   int d = s->head_size, width = s->heads * d;
   int first = first_of(row_tile, l->queries, l), rows = first_of(row_tile + 1, l->queries, l) - first;
   float *out = job->run->out + (ptrdiff_t)w->now.image * s->queries * width + (ptrdiff_t)w->now.head * d;
-  if (w->ahead) fetch_ahead(w, row_tile);
 
   const float *a[GEMM_MAX_ROWS];
   float *to[GEMM_MAX_ROWS];
@@ -338,7 +343,7 @@ static void attend(const struct worker *w, int row_tile) {
   for (int r = 0; r < rows; r++) a[r] = w->q + r * d;
   struct gemm_tile product = {
       .rows = rows, .depth = d, .a = a, .a_stride = d, .c = w->logits, .c_stride = l->logits_stride};
-  multiply(w, product, whole_vectors(job, l->keys), w->k);
+  multiply(w, product, whole_vectors(job, l->keys), w->k, w->ahead ? row_tile : -1);
 
   struct softmax_rows softmax = {.rows = rows, .columns = l->keys, .x = w->logits, .stride = l->logits_stride};
   if (s->relative_bias) softmax.bias = spread_bias(w, first, rows);
@@ -359,7 +364,7 @@ static void attend(const struct worker *w, int row_tile) {
                                .a_stride = l->logits_stride,
                                .c = w->results,
                                .c_stride = l->results_stride};
-  multiply(w, product, whole_vectors(job, d), w->v);
+  multiply(w, product, whole_vectors(job, d), w->v, -1);
   for (int r = 0; r < rows; r++) a[r] = w->results + r * l->results_stride;
   job->kernels->scale_rows(a, rows, d, softmax.share, to);
 }
