@@ -52,10 +52,10 @@ int attention_check(const struct attention_shape *s, error *e) {
 /* What follows from a shape: the sizes of a unit, and where scratch lies (in floats from its start). */
 struct layout {
   int queries, keys, windows_across, windows;
-  int row_tiles;                /* of a unit's queries */
-  int key_panels, value_panels; /* of gemm_columns */
+  int row_tiles;                     /* of a unit's queries */
+  int key_panels, value_panels;      /* of gemm_columns */
   int fetched_queries, fetched_keys; /* of the next unit, beside one product of a row tile and a key panel */
-  bool masked;                  /* some windows hold tokens that were no neighbours */
+  bool masked;                       /* some windows hold tokens that were no neighbours */
   ptrdiff_t logits_stride, results_stride;
   size_t token[2], mask, copies, k, v, q, logits, bias, results, zeros, floats;
 };

@@ -64,9 +64,9 @@ struct division {
 /* The division that ends first, by a model in units of one register tile's time: beside the products of its tiles and
  * panels a task waits for some of its weights, and a thread prepares a chunk's rows, which normalising or rounding
  * makes dear. */
-static struct division divide(const struct packed_conv *p, size_t row_tiles, size_t threads) {
+static struct division divide(const struct packed_conv *p, bool copy, size_t row_tiles, size_t threads) {
   enum { TASKS_A_THREAD = 4, TRIES = 4 };
-  const double row_cost = p->copy || p->bf16 ? 0.5 : 0.05, panel_cost = 0.3;
+  const double row_cost = copy || p->bf16 ? 0.5 : 0.05, panel_cost = 0.3;
   size_t panels = (size_t)p->panels, groups = (size_t)p->groups,
          least_tasks = threads > 1 ? threads * TASKS_A_THREAD : 1;
   struct division best = {0};
@@ -211,7 +211,7 @@ static void multiply_panel(struct task *task, size_t panel, int i) {
   struct range weights = {behind, behind ? behind + (size_t)steps * (size_t)columns * sizeof(float) : NULL};
   for (size_t t = 0; t < task->tiles; t++) {
     const struct conv_rows *rows = &task->rows[t];
-    size_t offset = rows->first * (size_t)p->shape.out_channels + channel;
+    size_t offset = rows->first * (size_t)job->product.out_stride + channel;
     const float *residual = run->residual ? run->residual + offset : NULL;
     tile->rows = rows->count;
     tile->c = run->out + offset;
@@ -250,10 +250,10 @@ static void run_task(void *context, size_t index, int thread) {
   task.rows_ahead = next_rows(job, &task.place, &task.next);
   task.tiles = first_tile(job, task.place.chunk + 1) - first_tile(job, task.place.chunk);
   task.rows = find_chunk(job, &task.place, thread);
-  ptrdiff_t width = p->shape.out_channels;
-  task.tile = (struct gemm_tile){.c_stride = width,
-                                 .residual_stride = width,
-                                 .start_stride = width,
+  ptrdiff_t stride = job->product.out_stride;
+  task.tile = (struct gemm_tile){.c_stride = stride,
+                                 .residual_stride = stride,
+                                 .start_stride = stride,
                                  .pairs = p->bf16 ? (int)conv_row_pairs(p) : 0,
                                  .a_bf16_stride = (ptrdiff_t)conv_rounded_stride(p)};
   for (int part = 0; part < job->parts; part++) {
@@ -268,12 +268,14 @@ void conv_run(struct threads *pool, const struct conv_run *run) {
   product.out_width = conv_output_size(&p->shape, run->width);
   /* Lines of pixels are contiguous only in a whole image. */
   product.in_stride = run->in_stride && !p->lines ? run->in_stride : p->shape.in_channels;
+  product.out_stride = run->out_stride ? run->out_stride : p->shape.out_channels;
+  product.copy = p->copy && (p->norm || conv_collide(product.in_stride * p->shape.stride));
   product.rows = (size_t)run->batch * (size_t)product.out_height * (size_t)product.out_width;
   if (product.rows == 0) return;
   size_t tile_rows = (size_t)conv_tile_rows(p), row_tiles = (product.rows + tile_rows - 1) / tile_rows;
   struct job job = {.product = product,
                     .row_tiles = row_tiles,
-                    .division = divide(p, row_tiles, (size_t)threads_count(pool)),
+                    .division = divide(p, product.copy, row_tiles, (size_t)threads_count(pool)),
                     .parts = parts_of(p)};
   threads_run(pool, (size_t)p->groups * job.division.blocks * job.division.chunks, run_task, &job);
 }

@@ -47,9 +47,14 @@ void conv_unpack(const struct packed_conv *packed, float *weight);
 /* Scratch that conv_run() wants of every thread: threads_reserve_scratch() before. */
 size_t conv_scratch_bytes(const struct packed_conv *packed);
 
+/* Whether rows so many floats apart fall into the same lines of L1: multiples of 4 kB. A product of a 1x1 kernel copies
+ * such rows before it reads them. */
+static inline bool conv_collide(ptrdiff_t stride) { return stride % 1024 == 0; }
+
 /* out = activation(conv(in) + bias + residual).
  * in: [batch, height, width, in_channels], pixels in_stride floats apart (0: in_channels); out and residual (or NULL):
- * [batch, out_height, out_width, out_channels]. out may be residual, never in. */
+ * [batch, out_height, out_width, out_channels], pixels out_stride floats apart (0: out_channels). out may be residual,
+ * never in. */
 struct conv_run {
   const struct packed_conv *packed;
   int batch, height, width;
@@ -57,6 +62,7 @@ struct conv_run {
   ptrdiff_t in_stride;
   const float *residual;
   float *out;
+  ptrdiff_t out_stride;
   enum activation activation;
 };
 void conv_run(struct threads *pool, const struct conv_run *run);

@@ -12,7 +12,7 @@ struct packed_conv {
   /* A tap of the register tile is one kernel position, or a whole kernel line where channels are so few that the pixels
    * of a line, which lie side by side, make the better run. */
   bool lines;
-  bool copy; /* rows that would collide in L1, or that are normalised, are copied side by side first */
+  bool copy; /* rows that are normalised, or would collide in L1 if their pixels were dense, are copied side by side */
   enum { NORM_NONE, NORM_PIXEL, NORM_WINDOW } norm;
   float *gamma, *beta, epsilon;
   int taps, depth; /* runs of a row, floats of a run */
@@ -30,8 +30,9 @@ struct conv_job {
   const struct conv_run *run;
   const struct packed_conv *p;
   int out_height, out_width;
-  ptrdiff_t in_stride; /* floats from pixel to pixel */
-  size_t rows;         /* output pixels of the batch */
+  ptrdiff_t in_stride, out_stride; /* floats from pixel to pixel */
+  bool copy;                       /* as packed, and this input's pixels do collide */
+  size_t rows;                     /* output pixels of the batch */
 };
 
 /* The rows of a tile, output pixels from `first` on: a[tap][GEMM_MAX_ROWS], or rounded to bfloat16. */

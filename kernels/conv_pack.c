@@ -103,8 +103,7 @@ struct packed_conv *conv_pack(const struct kernels *kernels, const struct conv_s
   p->group_out = shape->out_channels / p->groups;
   p->panels = (p->group_out + columns - 1) / columns;
   p->lines = p->groups == 1 && shape->dilation == 1 && shape->kernel > 1 && shape->in_channels < SHORTEST_RUN;
-  /* Rows a multiple of 4 kB apart fall into the same eight lines of L1. */
-  p->copy = shape->kernel == 1 && p->groups == 1 && shape->in_channels * shape->stride % 1024 == 0;
+  p->copy = shape->kernel == 1 && p->groups == 1 && conv_collide((ptrdiff_t)shape->in_channels * shape->stride);
   p->taps = p->lines ? shape->kernel : shape->kernel * shape->kernel;
   p->depth = p->lines ? shape->kernel * p->group_in : p->group_in;
   size_t floats = weight_floats(p); /* at most 2^61 by check_shape(): no overflow */

@@ -189,8 +189,8 @@ struct conv_rows conv_find_rows(const struct conv_job *job, size_t first, int co
     return (struct conv_rows){.first = first, .count = count, .rounded = rounded};
   }
   find_rows(job, first, count, group, copies, a);
-  if (p->copy) copy_rows(p, count, copies, a);
-  bool side_by_side = p->taps == 1 && (p->copy || follows(p));
-  ptrdiff_t stride = p->copy ? (ptrdiff_t)row_stride(p) : job->in_stride;
+  if (job->copy) copy_rows(p, count, copies, a);
+  bool side_by_side = p->taps == 1 && (job->copy || follows(p));
+  ptrdiff_t stride = job->copy ? (ptrdiff_t)row_stride(p) : job->in_stride;
   return (struct conv_rows){.first = first, .count = count, .a = a, .a_stride = side_by_side ? stride : 0};
 }

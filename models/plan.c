@@ -56,7 +56,7 @@ static value add_value(struct plan *plan, struct value_shape shape) {
     plan_give_up(plan, &reason);
     return NO_VALUE;
   }
-  plan->values[plan->value_count] = (struct planned_value){.shape = shape};
+  plan->values[plan->value_count] = (struct planned_value){.shape = shape, .stride = shape.channels};
   return (value)plan->value_count++;
 }
 
@@ -162,7 +162,7 @@ struct value_shape plan_output_shape(const struct plan *plan, enum model_output 
 
 static size_t value_floats(const struct plan *plan, value v) {
   struct value_shape s = plan->values[v].shape;
-  return (size_t)s.height * (size_t)s.width * (size_t)s.channels;
+  return (size_t)s.height * (size_t)s.width * (size_t)plan->values[v].stride;
 }
 
 static bool reads(const struct op *op, value v) {
@@ -198,6 +198,21 @@ static bool is_output(const struct plan *plan, value v) {
   return false;
 }
 
+/* The stride of what operation i makes: dense, unless only products of 1x1 kernels read it, which would copy pixels
+ * that collide in L1 (an MLP's hidden layer). */
+static int stride_of(const struct plan *plan, size_t i) {
+  enum { LINE = 16 };
+  const struct op *op = &plan->ops[i];
+  int dense = plan->values[op->out].shape.channels;
+  if (!op->conv || op->residual != NO_VALUE || !conv_collide(dense) || is_output(plan, op->out)) return dense;
+  for (size_t j = i + 1; j < plan->op_count; j++) {
+    const struct op *reader = &plan->ops[j];
+    bool product = reader->conv && reader->shape.kernel == 1 && reader->residual != op->out;
+    if (reader->needed_by && reads(reader, op->out) && !product) return dense;
+  }
+  return dense + LINE;
+}
+
 /* Whether operation i may write over v: it is the last that reads it, and reads it in step with what it writes. */
 static bool may_overwrite(const struct plan *plan, size_t i, value v) {
   const struct op *op = &plan->ops[i];
@@ -229,6 +244,7 @@ int plan_place(struct plan *plan, error *e) {
     const struct op *op = &plan->ops[i];
     if (!op->needed_by) continue;
     struct planned_value *out = &plan->values[op->out];
+    out->stride = stride_of(plan, i);
     value over = overwritten(plan, i);
     if (over != NO_VALUE) out->home = plan->values[over].home;
     struct placement *home = &placements[out->home];

@@ -47,6 +47,7 @@ struct op {
 
 struct planned_value {
   struct value_shape shape;
+  int stride;    /* floats from pixel to pixel: channels, or a line more where these would collide in L1 */
   value home;    /* the value whose place it shares: itself, or the one that it overwrites */
   size_t offset; /* floats per image in the arena */
 };

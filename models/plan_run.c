@@ -40,8 +40,10 @@ static void run_product(const struct execution *x, const struct op *op) {
                          .height = from.height,
                          .width = from.width,
                          .in = in,
+                         .in_stride = x->plan->values[op->in].stride,
                          .residual = residual,
                          .out = out,
+                         .out_stride = x->plan->values[op->out].stride,
                          .activation = op->activation};
   conv_run(x->pool, &run);
 }

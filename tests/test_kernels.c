@@ -225,6 +225,61 @@ TEST(matrix_products_equal_the_reference) {
   threads_stop(pool);
 }
 
+/* A hidden layer whose pixels lie a line further apart than dense, so that its rows do not collide in L1: written, read
+ * in place, and read densely, the same bits; what lies between the pixels is left alone. */
+TEST(products_of_pixels_that_lie_apart_are_the_same) {
+  enum { M = 31, K = 1024, N = 45, GAP = 16 };
+  error e = {""};
+  struct threads *pool = threads_start(2, &e);
+  for (const char *const *isa = kernels_available(); *isa; isa++) {
+    struct random random = {31};
+    float *in = random_floats(&random, M * N), *up = random_floats(&random, K * N),
+          *down = random_floats(&random, N * K);
+    struct conv_shape wider = {N, K, 1, 1, 0, 1, 1}, narrower = {K, N, 1, 1, 0, 1, 1};
+    struct packed_conv *first = conv_pack(kernels_find(*isa), &wider, up, NULL, &e),
+                       *second = conv_pack(kernels_find(*isa), &narrower, down, NULL, &e);
+    REQUIRE(first && second && threads_reserve_scratch(pool, conv_scratch_bytes(first), &e) == OK &&
+            threads_reserve_scratch(pool, conv_scratch_bytes(second), &e) == OK);
+    struct guarded hidden = guarded_new(M * K), apart = guarded_new(M * (K + GAP)), out[2];
+    struct guarded before = guarded_new(M * (K + GAP));
+    for (int i = 0; i < 2; i++) out[i] = guarded_new(M * (N + 3));
+    struct conv_run run = {.packed = first, .batch = 1, .height = 1, .width = M, .in = in, .out = hidden.data};
+    conv_run(pool, &run);
+    run.out = apart.data, run.out_stride = K + GAP;
+    conv_run(pool, &run);
+    for (int r = 0; r < M; r++) {
+      CHECK(!memcmp(apart.data + r * (K + GAP), hidden.data + r * K, K * sizeof(float)));
+      CHECK(!memcmp(apart.data + r * (K + GAP) + K, before.data + r * (K + GAP) + K, GAP * sizeof(float)));
+    }
+    for (int i = 0; i < 2; i++) {
+      run = (struct conv_run){.packed = second,
+                              .batch = 1,
+                              .height = 1,
+                              .width = M,
+                              .in = i ? apart.data : hidden.data,
+                              .in_stride = i ? K + GAP : K,
+                              .residual = in,
+                              .out = out[i].data};
+      conv_run(pool, &run);
+    }
+    CHECK(!memcmp(out[0].data, out[1].data, M * N * sizeof(float)));
+    float *residual = out[1].data;
+    for (int r = M - 1; r >= 0; r--) memmove(residual + r * (N + 3), in + r * N, N * sizeof(float));
+    run.residual = run.out = residual, run.out_stride = N + 3;
+    conv_run(pool, &run);
+    for (int r = 0; r < M; r++) CHECK(!memcmp(residual + r * (N + 3), out[0].data + r * N, N * sizeof(float)));
+    CHECK(guards_hold(&hidden) && guards_hold(&apart) && guards_hold(&out[0]) && guards_hold(&out[1]));
+    struct guarded *all[] = {&hidden, &apart, &before, &out[0], &out[1]};
+    for (int i = 0; i < 5; i++) free(all[i]->memory);
+    conv_release(first);
+    conv_release(second);
+    free(in);
+    free(up);
+    free(down);
+  }
+  threads_stop(pool);
+}
+
 TEST(nan_passes_through_relu) {
   for (const char *const *isa = kernels_available(); *isa; isa++) {
     error e = {""};

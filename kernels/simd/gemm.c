@@ -9,6 +9,7 @@
 INLINE void tile(const struct gemm_tile *t, const int rows, const int vectors) {
   vfloat sum[GEMM_ROWS][2];
   const float *b = t->b;
+  prefetch_results(t, rows, vectors);
   begin_sums(t, sum, rows, vectors);
   const float *ahead = t->ahead ? t->ahead : b;
   for (int tap = 0; tap < t->taps; tap++, ahead += (ptrdiff_t)t->depth * 16) {
@@ -30,27 +31,41 @@ INLINE void tile(const struct gemm_tile *t, const int rows, const int vectors) {
   write_results(t, sum, rows, vectors);
 }
 
-/* The same for rows that are equally far apart. */
+/* A step of the sum for rows that are equally far apart. */
+INLINE void strided_step(struct strided_rows *a, const float *b, vfloat sum[GEMM_ROWS][2], const int rows,
+                         const int vectors) {
+  vfloat b0 = v_load(b), b1 = vectors > 1 ? v_load(b + LANES) : b0;
+#pragma GCC unroll 16
+  for (int r = 0; r < rows; r++) {
+    float value;
+    memcpy(&value, row_at(a, r), sizeof value);
+    vfloat x = v_set(value);
+    sum[r][0] = v_fma(x, b0, sum[r][0]);
+    if (vectors > 1) sum[r][1] = v_fma(x, b1, sum[r][1]);
+  }
+  a->low += sizeof(float);
+  a->high += sizeof(float);
+}
+
+/* The same for rows that are equally far apart. A row of results is asked for at each of the first steps: all at once,
+ * they would keep the loads of A and B waiting. */
 INLINE void strided_tile(const struct gemm_tile *t, const int rows, const int vectors) {
   vfloat sum[GEMM_ROWS][2];
-  const float *b = t->b;
   begin_sums(t, sum, rows, vectors);
-  const char *ahead = (const char *)(t->ahead ? t->ahead : b);
   struct strided_rows a = strided_rows(t->a[0], t->a_stride * (ptrdiff_t)sizeof(float));
-  for (const float *end = b + (ptrdiff_t)t->depth * 2 * LANES; b < end; b += 2 * LANES) {
-    vfloat b0 = v_load(b), b1 = vectors > 1 ? v_load(b + LANES) : b0;
+  const float *b = t->b, *end = b + (ptrdiff_t)t->depth * 2 * LANES;
+  const char *ahead = (const char *)(t->ahead ? t->ahead : b);
+  const float *c = t->c, *residual = t->residual ? t->residual : c;
+  const ptrdiff_t residual_stride = t->residual ? t->residual_stride : t->c_stride;
+  for (const float *results_end = t->depth > rows ? b + (ptrdiff_t)rows * 2 * LANES : end; b < results_end;
+       b += 2 * LANES, ahead += 64, c += t->c_stride, residual += residual_stride) {
     __builtin_prefetch(ahead, 0, 2);
-    ahead += 64;
-#pragma GCC unroll 16
-    for (int r = 0; r < rows; r++) {
-      float value;
-      memcpy(&value, row_at(&a, r), sizeof value);
-      vfloat x = v_set(value);
-      sum[r][0] = v_fma(x, b0, sum[r][0]);
-      if (vectors > 1) sum[r][1] = v_fma(x, b1, sum[r][1]);
-    }
-    a.low += sizeof(float);
-    a.high += sizeof(float);
+    prefetch_row(c, residual, vectors);
+    strided_step(&a, b, sum, rows, vectors);
+  }
+  for (; b < end; b += 2 * LANES, ahead += 64) {
+    __builtin_prefetch(ahead, 0, 2);
+    strided_step(&a, b, sum, rows, vectors);
   }
   write_results(t, sum, rows, vectors);
 }

@@ -38,6 +38,7 @@ INLINE vbits broadcast_pair(const char *p) {
 INLINE void tile(const struct gemm_tile *t, const int rows, const int vectors) {
   vfloat sum[GEMM_ROWS][2];
   const uint16_t *b = t->b_bf16;
+  prefetch_results(t, rows, vectors);
   begin_sums(t, sum, rows, vectors);
   struct strided_rows a = strided_rows(t->a_bf16, t->a_bf16_stride * (ptrdiff_t)sizeof(uint16_t));
   const char *ahead = t->ahead ? (const char *)t->ahead : (const char *)b;

@@ -65,16 +65,21 @@ static void activate_tile(const struct gemm_tile *t) {
   }
 }
 
-/* Ask for the lines of C and of the residual before the sums are done: a row of C is `c_stride` away from the next, a
- * step that no hardware prefetcher follows, and with a short K their misses would outlast the arithmetic. */
-INLINE void prefetch_results(const struct gemm_tile *t, const int rows, const int vectors) {
+/* Ask for the lines of a row of C and of the residual, or NULL. */
+INLINE void prefetch_row(const float *c, const float *residual, const int vectors) {
   enum { LINE = 16 };
+  for (int i = 0; i < vectors * LANES; i += LINE) {
+    __builtin_prefetch(c + i, 1);
+    if (residual) __builtin_prefetch(residual + i);
+  }
+}
+
+/* Ask for the results' lines before the sums are done: a row of C is `c_stride` away from the next, a step that no
+ * hardware prefetcher follows, and with a short K their misses would outlast the arithmetic. */
+INLINE void prefetch_results(const struct gemm_tile *t, const int rows, const int vectors) {
 #pragma GCC unroll 16
   for (int r = 0; r < rows; r++) {
-    for (int c = 0; c < vectors * LANES; c += LINE) {
-      __builtin_prefetch(t->c + r * t->c_stride + c, 1);
-      if (t->residual) __builtin_prefetch(t->residual + r * t->residual_stride + c);
-    }
+    prefetch_row(t->c + r * t->c_stride, t->residual ? t->residual + r * t->residual_stride : NULL, vectors);
   }
 }
 
@@ -106,7 +111,6 @@ INLINE const char *row_at(const struct strided_rows *rows, const int r) {
 
 /* Where the sums begin. */
 INLINE void begin_sums(const struct gemm_tile *t, vfloat sum[GEMM_ROWS][2], const int rows, const int vectors) {
-  prefetch_results(t, rows, vectors);
 #pragma GCC unroll 16
   for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = v_set(0);
   if (!t->start) return;
