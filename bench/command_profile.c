@@ -67,7 +67,8 @@ const struct command command_profile = {
     .summary = "where a model's time goes, operation by operation",
     .details =
         "MB: what the operation reads and writes once. FLOP/B: FLOP for each of these bytes. roofline: the least time\n"
-        "that the measured peak and bandwidth allow, over the time taken; over 100 % where the data lay in a cache,\n"
+        "that the measured peak and bandwidth allow, on a CPU with activations and softmax at their measured rates\n"
+        "added, over the time taken; over 100 % where the data lay in a cache,\n"
         "Winograd saves multiplications (FLOPs are those of the direct sum), or bfloat16 is faster than float32, "
         "whose\n"
         "peak it is. Where the kernel lets the program count (perf_event_open), also cache misses (of the last level "

@@ -1,5 +1,6 @@
 #include "bench/machine.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,40 +15,88 @@ double now(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-struct peak_job {
+/* The same work on every thread, `rounds` times. */
+struct rounds_job {
   const struct kernels *kernels;
+  enum activation activation;
   long rounds;
-  double *flops; /* one a thread */
 };
 
-static void peak_task(void *context, size_t index, int thread) {
-  (void)thread;
-  const struct peak_job *job = context;
-  float sink[GEMM_MAX_ROWS];
-  job->flops[index] = job->kernels->fma_peak(job->rounds, sink);
-}
-
-double measure_peak(const struct kernels *kernels, struct threads *pool) {
-  enum { MOST_THREADS = 1024, RUNS = 12 };
-  double flops[MOST_THREADS], best = 0;
+/* Seconds of a round: the best of several runs of about 20 ms, long against waking a thread, short against what else
+ * the machine does. */
+static double best_round(struct threads *pool, thread_task *task, struct rounds_job *job) {
+  enum { RUNS = 12 };
   size_t threads = (size_t)threads_count(pool);
-  /* About 20 ms a run: long against waking a thread, short against what else the machine does. */
-  struct peak_job job = {kernels, 1000, flops};
-  double begin, seconds = 0;
-  for (; seconds < 0.02 && job.rounds < 1L << 40; job.rounds *= 2) {
-    begin = now();
-    threads_run(pool, threads, peak_task, &job);
+  double best = 0, seconds = 0;
+  for (job->rounds = 1; seconds < 0.02 && job->rounds < 1L << 40; job->rounds *= 2) {
+    double begin = now();
+    threads_run(pool, threads, task, job);
     seconds = now() - begin;
   }
   for (int run = 0; run < RUNS; run++) {
-    begin = now();
-    threads_run(pool, threads, peak_task, &job);
-    seconds = now() - begin;
-    double total = 0;
-    for (size_t i = 0; i < threads; i++) total += flops[i];
-    if (total / seconds > best) best = total / seconds;
+    double begin = now();
+    threads_run(pool, threads, task, job);
+    seconds = (now() - begin) / (double)job->rounds;
+    if (best == 0 || seconds < best) best = seconds;
   }
-  return best * 1e-9;
+  return best;
+}
+
+static void peak_task(void *context, size_t index, int thread) {
+  (void)index, (void)thread;
+  const struct rounds_job *job = context;
+  float sink[GEMM_MAX_ROWS];
+  job->kernels->fma_peak(job->rounds, sink);
+}
+
+double measure_peak(const struct kernels *kernels, struct threads *pool) {
+  float sink[GEMM_MAX_ROWS];
+  double flops = kernels->fma_peak(1, sink) * threads_count(pool);
+  return flops / best_round(pool, peak_task, &(struct rounds_job){.kernels = kernels}) * 1e-9;
+}
+
+/* A register tile of products of one term, so that little but its activation is left. */
+static void activation_task(void *context, size_t index, int thread) {
+  (void)index, (void)thread;
+  const struct rounds_job *job = context;
+  _Alignas(64) float a[GEMM_MAX_ROWS], b[GEMM_MAX_COLUMNS], c[GEMM_MAX_ROWS * GEMM_MAX_COLUMNS];
+  const float *rows[GEMM_MAX_ROWS];
+  for (int r = 0; r < GEMM_MAX_ROWS; r++) a[r] = 0.5f * (float)r - 4, rows[r] = &a[r];
+  for (int i = 0; i < GEMM_MAX_COLUMNS; i++) b[i] = (float)(i + 1) / GEMM_MAX_COLUMNS;
+  struct gemm_tile tile = {.rows = job->kernels->gemm_rows,
+                           .columns = job->kernels->gemm_columns,
+                           .taps = 1,
+                           .depth = 1,
+                           .a = rows,
+                           .a_stride = 1,
+                           .b = b,
+                           .c = c,
+                           .c_stride = GEMM_MAX_COLUMNS,
+                           .activation = job->activation};
+  for (long round = 0; round < job->rounds; round++) job->kernels->gemm_tile(&tile);
+}
+
+double measure_activation(const struct kernels *kernels, struct threads *pool, enum activation activation) {
+  struct rounds_job plain = {.kernels = kernels, .activation = ACTIVATION_NONE}, activated = {kernels, activation, 0};
+  double seconds = best_round(pool, activation_task, &activated) - best_round(pool, activation_task, &plain);
+  double values = (double)kernels->gemm_rows * kernels->gemm_columns * threads_count(pool);
+  return seconds > 0 ? values / seconds * 1e-9 : INFINITY;
+}
+
+enum { SOFTMAX_COLUMNS = 256 };
+
+static void softmax_task(void *context, size_t index, int thread) {
+  (void)index, (void)thread;
+  const struct rounds_job *job = context;
+  _Alignas(64) float x[GEMM_MAX_ROWS * SOFTMAX_COLUMNS] = {0};
+  struct softmax_rows rows = {
+      .rows = job->kernels->gemm_rows, .columns = SOFTMAX_COLUMNS, .x = x, .stride = SOFTMAX_COLUMNS};
+  for (long round = 0; round < job->rounds; round++) job->kernels->softmax_rows(&rows);
+}
+
+double measure_softmax(const struct kernels *kernels, struct threads *pool) {
+  double values = (double)kernels->gemm_rows * SOFTMAX_COLUMNS * threads_count(pool);
+  return values / best_round(pool, softmax_task, &(struct rounds_job){.kernels = kernels}) * 1e-9;
 }
 
 struct copy_job {

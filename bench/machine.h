@@ -10,6 +10,10 @@ double now(void);
 /* Multiply-adds in registers on every thread of the pool, GFLOP/s (a multiply-add counted as two), best of several
  * runs. */
 double measure_peak(const struct kernels *kernels, struct threads *pool);
+/* What the steps between products cost, on values that lie in L1: an activation beyond ReLU (infinite where it costs
+ * nothing), and softmax; 10^9 values a second. */
+double measure_activation(const struct kernels *kernels, struct threads *pool, enum activation activation);
+double measure_softmax(const struct kernels *kernels, struct threads *pool);
 /* Copying arrays far larger than the caches on every thread, GB/s read plus written, best of several runs. */
 double measure_bandwidth(struct threads *pool);
 /* Resident memory of this process now, MB. */

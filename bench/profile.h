@@ -11,6 +11,7 @@
 struct profile_row {
   char name[64], kind[32], shape[64]; /* of a kind only the kind */
   double seconds, flops, bytes;
+  double function_seconds;            /* the least that activations and softmax take */
   double counts[PERF_PROFILE_EVENTS]; /* by all threads; NaN where not counted */
   int operations;
 };
@@ -36,8 +37,11 @@ struct profile {
 int profile_measure(struct profile *profile, error *e);
 void profile_free(struct profile *profile);
 
-/* The least time that the machine could take: arithmetic at its peak or bytes at its bandwidth, whichever is longer. */
+/* The least time that the machine could take: arithmetic at its peak or bytes at its bandwidth, whichever is longer,
+ * and activations and softmax at their measured rates. */
 double profile_least_seconds(const struct profile *profile, const struct profile_row *row);
+/* Of all operations together, those above their roofline (Winograd, caches) as fast as they were. */
+double profile_least_total(const struct profile *profile);
 /* FLOP for every byte that is read or written once. */
 double profile_intensity(const struct profile_row *row);
 /* Whether an event was counted. */

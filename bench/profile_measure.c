@@ -12,7 +12,14 @@
 
 double profile_least_seconds(const struct profile *profile, const struct profile_row *row) {
   double compute = row->flops / (profile->peak * 1e9), memory = row->bytes / (profile->bandwidth * 1e9);
-  return compute > memory ? compute : memory;
+  return fmax(compute, memory) + row->function_seconds;
+}
+
+double profile_least_total(const struct profile *profile) {
+  double least = 0;
+  for (size_t i = 0; i < profile->count; i++)
+    least += fmin(profile_least_seconds(profile, &profile->rows[i]), profile->rows[i].seconds);
+  return least;
 }
 
 double profile_intensity(const struct profile_row *row) { return row->bytes > 0 ? row->flops / row->bytes : 0; }
@@ -55,6 +62,7 @@ static void add_kinds(struct profile *profile) {
     kind->seconds += row->seconds;
     kind->flops += row->flops;
     kind->bytes += row->bytes;
+    kind->function_seconds += row->function_seconds;
     for (size_t c = 0; c < PERF_PROFILE_EVENTS; c++) kind->counts[c] += row->counts[c];
     kind->operations++;
   }
@@ -107,13 +115,32 @@ static void count_runs(struct profile *profile, struct trial *trial, const struc
   }
 }
 
-static void fill_rows(struct profile *profile, const struct plan *plan, const struct sums *sums) {
+/* 10^9 values a second, measured when an operation first asks. */
+struct function_rates {
+  struct threads *pool;
+  double softmax, activations[ACTIVATION_SILU + 1];
+};
+
+static double function_seconds(struct function_rates *rates, const struct op_info *op, int batch) {
+  if (op->values == 0) return 0;
+  bool softmax = op->activation <= ACTIVATION_RELU;
+  double *rate = softmax ? &rates->softmax : &rates->activations[op->activation];
+  if (*rate == 0)
+    *rate = softmax ? measure_softmax(kernels_select(NULL), rates->pool)
+                    : measure_activation(kernels_select(NULL), rates->pool, op->activation);
+  return op->values * batch / (*rate * 1e9);
+}
+
+/* rates: NULL where they are another device's. */
+static void fill_rows(struct profile *profile, const struct plan *plan, const struct sums *sums,
+                      struct function_rates *rates) {
   size_t kept = 0;
   for (size_t i = 0; i < profile->count; i++) {
     if (sums->seconds[i] <= 0) continue; /* the head: features do not need it */
     struct op_info op = plan_op_info(plan, (int)i);
     struct profile_row *row = &profile->rows[kept++];
     describe(row, &op, profile->batch);
+    if (rates) row->function_seconds = function_seconds(rates, &op, profile->batch);
     row->seconds = sums->seconds[i] / (double)profile->runs;
     for (size_t c = 0; c < PERF_PROFILE_EVENTS; c++)
       row->counts[c] =
@@ -148,7 +175,7 @@ static int measure_trial(struct profile *profile, struct trial *trial, struct th
     status = session_check(trial->session, e);
   }
   if (status == OK) {
-    fill_rows(profile, plan, &sums);
+    fill_rows(profile, plan, &sums, profile->gpu.name[0] ? NULL : &(struct function_rates){.pool = pool});
     add_kinds(profile);
   }
   free(sums.seconds);

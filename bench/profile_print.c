@@ -48,6 +48,9 @@ void profile_print(const struct profile *profile) {
     print_row(profile, profile->kinds[i].kind, &profile->kinds[i]);
     printf("  %d\n", profile->kinds[i].operations);
   }
+  double least = profile_least_total(profile);
+  printf("\nwith every operation at its roofline: %.2f ms, %.1f %% of the time taken\n", least * 1e3,
+         100 * least / profile->total);
 }
 
 /* ---- JSON -------------------------------------------------------------------------------------------------------- */
@@ -69,6 +72,7 @@ static void write_rows(struct json_writer *w, const struct profile *profile, con
     json_key(w, "gflops"), json_number(w, row->flops / row->seconds * 1e-9);
     json_key(w, "bytes"), json_number(w, row->bytes);
     json_key(w, "intensity"), json_number(w, profile_intensity(row));
+    if (row->function_seconds > 0) json_key(w, "function_ms"), json_number(w, row->function_seconds * 1e3);
     json_key(w, "roofline_share"), json_number(w, profile_least_seconds(profile, row) / row->seconds);
     for (size_t c = 0; c < PERF_PROFILE_EVENTS; c++) {
       if (profile_counted(profile, c)) json_key(w, perf_profile_events[c].name), json_number(w, row->counts[c]);
@@ -84,6 +88,7 @@ int profile_print_json(const struct profile *profile, error *e) {
   json_key(&w, "batch"), json_integer(&w, profile->batch);
   json_key(&w, "threads"), json_integer(&w, profile->threads);
   json_key(&w, "ms"), json_number(&w, profile->total * 1e3);
+  json_key(&w, "least_ms"), json_number(&w, profile_least_total(profile) * 1e3);
   json_key(&w, "peak_gflops"), json_number(&w, profile->peak);
   json_key(&w, "other_cores"), json_number(&w, profile->others);
   json_key(&w, "bandwidth_gbs"), json_number(&w, profile->bandwidth);

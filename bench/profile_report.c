@@ -38,12 +38,8 @@ static void section_end(struct page *page) { page_write(page, "</section>\n"); }
 /* ---- in words ---------------------------------------------------------------------------------------------------- */
 
 static void write_summary(struct page *page, const struct profile *profile) {
-  double least = 0, flops = 0;
-  for (size_t i = 0; i < profile->count; i++) {
-    /* What is faster than its roof (Winograd, caches) would not become slower. */
-    least += fmin(profile_least_seconds(profile, &profile->rows[i]), profile->rows[i].seconds);
-    flops += profile->rows[i].flops;
-  }
+  double flops = 0;
+  for (size_t i = 0; i < profile->count; i++) flops += profile->rows[i].flops;
   page_write(
       page,
       "<p class=\"lead\"><strong>%s</strong> takes %.2f&#160;ms for a batch of %d on %d thread%s: %.1f&#160;images/s, "
@@ -53,7 +49,7 @@ static void write_summary(struct page *page, const struct profile *profile) {
       100 * flops / profile->total * 1e-9 / profile->peak);
   page_write(
       page, "<p>With every operation at its roofline, or as fast as now where it is above, it would take %.2f&#160;ms.",
-      least * 1e3);
+      profile_least_total(profile) * 1e3);
   if (profile->kind_count)
     page_write(page, " Most of the time, %.0f&#8239;%%, goes into %s.",
                100 * profile->kinds[0].seconds / profile->total, profile->kinds[0].kind);

@@ -150,6 +150,8 @@ struct op_info {
   bool needed;  /* for features or logits; others are never run */
   double flops, activation_bytes; /* per image */
   double weight_bytes;
+  double values; /* per image: that pass an activation beyond ReLU, or attention's softmax */
+  enum activation activation;
 };
 int plan_op_count(const struct plan *plan);
 struct op_info plan_op_info(const struct plan *plan, int op);

@@ -29,10 +29,14 @@ static double shape_floats(struct value_shape s) { return (double)s.height * s.w
 
 int plan_op_count(const struct plan *plan) { return (int)plan->op_count; }
 
-/* Of an image: two products, of queries with keys and of weights with values. */
-static double attention_flops(const struct attention_shape *a) {
+/* Logits of an image. */
+static double attention_logits(const struct attention_shape *a) {
   int seen = a->window_height ? a->window_height * a->window_width : a->keys;
-  return 4.0 * a->heads * a->head_size * a->queries * seen;
+  return (double)a->heads * a->queries * seen;
+}
+
+static enum activation activation_of(const struct op *op) {
+  return op->kind == OP_GATE ? ACTIVATION_SILU : op->activation;
 }
 
 struct op_info plan_op_info(const struct plan *plan, int index) {
@@ -61,7 +65,8 @@ struct op_info plan_op_info(const struct plan *plan, int index) {
                          .out = plan_shape(plan, op->out),
                          .kernel = op->shape.kernel,
                          .stride = op->shape.stride,
-                         .groups = op->shape.groups};
+                         .groups = op->shape.groups,
+                         .activation = activation_of(op)};
   double out = shape_floats(info.out);
   info.activation_bytes = 4 * (shape_floats(info.in) + shape_floats(plan_shape(plan, op->second)) +
                                out * (op->residual == NO_VALUE ? 1 : 2));
@@ -71,7 +76,11 @@ struct op_info plan_op_info(const struct plan *plan, int index) {
     if (op->winograd) per_output *= (info.winograd + 2) * (info.winograd + 2) / 9.0; /* as transformed */
     info.weight_bytes = (op->conv && plan->bf16 ? 2 : 4) * per_output * op->shape.out_channels;
   }
-  if (op->attention) info.flops = attention_flops(op->attention);
+  if (info.activation > ACTIVATION_RELU) info.values = out;
+  if (op->attention) {
+    info.values = attention_logits(op->attention);
+    info.flops = 4.0 * op->attention->head_size * info.values; /* queries with keys, weights with values */
+  }
   return info;
 }
 

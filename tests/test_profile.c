@@ -1,6 +1,7 @@
 /* `backbones profile`: its contract, and the counters that it reads. */
 #include <dirent.h>
 #include <linux/perf_event.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,6 +103,33 @@ TEST(profile_tells_intensity_and_what_is_counted) {
   CHECK(run.exit_code == 0);
   CHECK_CONTAINS(run.out, "FLOP/B");
   CHECK(!strstr(run.out, "not counted: ") == !refused);
+}
+
+/* What its roofline leaves of an operation's time: products at the peak, and functions of values beside them. */
+TEST(profile_counts_activations_and_softmax) {
+  if (test_emulated()) SKIP("an emulator's times tell nothing");
+  struct run run = RUN("profile", "--arch", "vit_tiny_patch16_224", "--seconds", "0.01", "--json");
+  REQUIRE(run.exit_code == 0);
+  struct json_document document;
+  error e = {""};
+  REQUIRE(json_parse(&document, run.out, strlen(run.out), true, &e) == OK);
+  const struct json *ops = json_get(document.root, "ops");
+  double peak = member(document.root, "peak_gflops"), bandwidth = member(document.root, "bandwidth_gbs"), least = 0;
+  int functions = 0;
+  REQUIRE(ops && ops->first);
+  for (const struct json *op = ops->first; op; op = op->next) {
+    const char *name = json_get_string(op, "name");
+    bool expected = strstr(name, ".attn") == name + strlen(name) - 5 || strstr(name, ".fc1");
+    double ms = member(op, "ms"), function_ms = expected ? member(op, "function_ms") : 0;
+    double products = fmax(member(op, "gflops") * ms / peak, member(op, "bytes") * 1e-6 / bandwidth);
+    CHECK(!json_get(op, "function_ms") == !expected && (!expected || function_ms > 0));
+    CHECK_NEAR(member(op, "roofline_share") * ms, products + function_ms, 1e-9 + 1e-6 * products);
+    least += fmin(products + function_ms, ms);
+    functions += expected;
+  }
+  CHECK(functions == 2 * 12);
+  CHECK_NEAR(member(document.root, "least_ms"), least, 1e-6 * least);
+  json_free(&document);
 }
 
 /* ---- the report -------------------------------------------------------------------------------------------------- */

@@ -1,6 +1,10 @@
 """The cells that compare.py measured, as a table of text or markdown.
 
-    python bench/compare/table.py FILE.jsonl [--markdown]
+    python bench/compare/table.py FILE.jsonl [--markdown] [--shares bench.json]
+
+--shares: instead, what share of the machine's FMA peak this program reaches by `backbones bench --json` (a multiply-add counts as
+two, of the direct sums), and the fastest peer by the ratio that was measured. Where the peer does no fewer multiplications than the
+direct sums, no engine can be faster than it by more than the rest to 100 %.
 """
 import argparse
 import collections
@@ -77,6 +81,29 @@ def row(cell):
                       f"{memory(cell, 'backbones'):.0f} / {leanest:.0f}"]
 
 
+def read_shares(path):
+    """{(arch, batch, threads): share of the peak}"""
+    try:
+        with open(path) as file:
+            return {(r["arch"], r["batch"], r["threads"]): r["peak_share"] for r in json.load(file)["rows"] if r["dtype"] == "f32"}
+    except OSError as reason:
+        sys.exit(f"{path}: {reason.strerror}")
+    except (ValueError, KeyError, TypeError):
+        sys.exit(f"{path}: not written by bench --json")
+
+
+def render_shares(cells, shares, markdown):
+    rows = [["model", "batch", "threads", "backbones, of peak", "best peer, of peak", "to the best"]]
+    for cell in cells:
+        share = shares.get((cell["arch"], cell["batch"], cell["threads"]))
+        if share is None or cell["isa"] or cell.get("dtype", "f32") != "f32" or len(cell["rounds"][0]) < 2:
+            continue
+        ratio = statistics.median(ratios(cell))
+        rows.append([cell["arch"], str(cell["batch"]), str(cell["threads"]), f"{100 * share:.0f} %", f"{100 * share / ratio:.0f} %",
+                     f"{ratio:.2f}"])
+    return "\n".join(lines_of(rows, markdown))
+
+
 def lines_of(rows, markdown):
     if markdown:
         rows = rows[:1] + [["---"] + ["---:"] * (len(rows[0]) - 1)] + rows[1:]
@@ -127,9 +154,13 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("file")
     parser.add_argument("--markdown", action="store_true")
+    parser.add_argument("--shares", metavar="BENCH.json")
     arguments = parser.parse_args()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as `| head` expects
     cells = list(read(arguments.file).values())
     if not cells:
         sys.exit(f"{arguments.file}: no measured cells")
-    print(render(cells, arguments.markdown))
+    if arguments.shares:
+        print(render_shares(cells, read_shares(arguments.shares), arguments.markdown))
+    else:
+        print(render(cells, arguments.markdown))
