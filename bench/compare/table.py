@@ -2,9 +2,9 @@
 
     python bench/compare/table.py FILE.jsonl [--markdown] [--shares bench.json]
 
---shares: instead, what share of the machine's FMA peak this program reaches by `backbones bench --json` (a multiply-add counts as
-two, of the direct sums), and the fastest peer by the ratio that was measured. Where the peer does no fewer multiplications than the
-direct sums, no engine can be faster than it by more than the rest to 100 %.
+--shares: instead, what share of the machine's FMA peak this program and the fastest peer reached, by the work and the peak that
+`backbones bench --json` tells (a multiply-add counts as two, of the direct sums). Where the peer does no fewer multiplications, no
+engine that does as many can be faster than it by more than the rest to 100 %.
 """
 import argparse
 import collections
@@ -81,26 +81,30 @@ def row(cell):
                       f"{memory(cell, 'backbones'):.0f} / {leanest:.0f}"]
 
 
-def read_shares(path):
-    """{(arch, batch, threads): share of the peak}"""
+def read_bench(path):
+    """{model: GFLOP of an image}, {threads: GFLOP/s of the peak}"""
     try:
         with open(path) as file:
-            return {(r["arch"], r["batch"], r["threads"]): r["peak_share"] for r in json.load(file)["rows"] if r["dtype"] == "f32"}
+            bench = json.load(file)
+        return ({row["arch"]: row["gflops"] / row["images_per_s"] for row in bench["rows"]},
+                {peak["threads"]: peak["gflops"] for peak in bench["peaks"]})
     except OSError as reason:
         sys.exit(f"{path}: {reason.strerror}")
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, ZeroDivisionError):
         sys.exit(f"{path}: not written by bench --json")
 
 
-def render_shares(cells, shares, markdown):
+def render_shares(cells, bench, markdown):
+    work, peaks = bench
     rows = [["model", "batch", "threads", "backbones, of peak", "best peer, of peak", "to the best"]]
     for cell in cells:
-        share = shares.get((cell["arch"], cell["batch"], cell["threads"]))
-        if share is None or cell["isa"] or cell.get("dtype", "f32") != "f32" or len(cell["rounds"][0]) < 2:
+        peers = [p for p in PEERS if p in cell["rounds"][0]]
+        known = cell["arch"] in work and cell["threads"] in peaks and peers
+        if not known or cell["isa"] or cell.get("dtype", "f32") != "f32":
             continue
-        ratio = statistics.median(ratios(cell))
-        rows.append([cell["arch"], str(cell["batch"]), str(cell["threads"]), f"{100 * share:.0f} %", f"{100 * share / ratio:.0f} %",
-                     f"{ratio:.2f}"])
+        rates = rate(cell, "backbones"), max(rate(cell, p) for p in peers)
+        shares = [f"{100 * images * work[cell['arch']] / peaks[cell['threads']]:.0f} %" for images in rates]
+        rows.append([cell["arch"], str(cell["batch"]), str(cell["threads"]), *shares, f"{statistics.median(ratios(cell)):.2f}"])
     return "\n".join(lines_of(rows, markdown))
 
 
@@ -161,6 +165,6 @@ if __name__ == "__main__":
     if not cells:
         sys.exit(f"{arguments.file}: no measured cells")
     if arguments.shares:
-        print(render_shares(cells, read_shares(arguments.shares), arguments.markdown))
+        print(render_shares(cells, read_bench(arguments.shares), arguments.markdown))
     else:
         print(render(cells, arguments.markdown))
