@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "kernels/prefetch.h"
+
 enum {
   MAX_HEADS = 1 << 10,
   MAX_HEAD_SIZE = 1 << 10,
@@ -355,7 +357,7 @@ static void attend(const struct worker *w, int row_tile) {
 
   for (int r = 0; r < rows; r++) {
     to[r] = out + (ptrdiff_t)w->now.token[first + r] * width;
-    for (int c = 0; c < d; c += LINE) __builtin_prefetch(to[r] + c, 1);
+    for (int c = 0; c < d; c += LINE) prefetch_to_write(to[r] + c);
   }
   for (int r = 0; r < rows; r++) a[r] = w->logits + r * l->logits_stride;
   product = (struct gemm_tile){.rows = rows,

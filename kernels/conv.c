@@ -5,8 +5,8 @@
  * summed dimension, panels, row tiles. So a chunk's rows, which L2 holds, are gathered or normalised once by each
  * thread that has a block of it; a panel's weights come from memory or L3 once a chunk and from L2 for all tiles but
  * the first; and meanwhile the next panel is fetched, since a network's weights are larger than any cache and a single
- * image would wait for them. Where a layer's weights are larger than L2, blocks go outside chunks: a thread then has
- * its own blocks' weights to read from memory, not all. */
+ * image would wait for them. Where a layer's weights are larger than L2 and than its rows, blocks go outside chunks: a
+ * thread then has its own blocks' weights to read from memory, not all. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +16,8 @@ enum {
   CHUNK_BYTES = 400 << 10, /* of a chunk's rows: less than half of a common L2 */
   MOST_TILES = 16,         /* of a chunk */
   PANEL_BYTES = 256 << 10, /* of a panel's weights: beyond, the summed dimension is cut */
-  LAYER_BYTES = 1 << 20,   /* of a layer's weights: beyond, blocks go outside chunks */
+  LAYER_BYTES = 1 << 20,   /* of a layer's weights: beyond, they are more than L2 holds */
+  SHARED_BYTES = 4 << 20,  /* and beyond this more than a thread's part of L3 */
   LINE = 64
 };
 
@@ -55,20 +56,29 @@ size_t conv_scratch_bytes(const struct packed_conv *p) {
   return TILES_BYTES + (size_t)most_chunk_tiles(p) * conv_rows_bytes(p);
 }
 
-static bool blocks_outside(const struct packed_conv *p) { return conv_packed_bytes(p) > LAYER_BYTES; }
+/* Whether blocks go outside chunks. A thread then reads all rows, half of which another thread wrote; else all weights,
+ * and mostly rows of its own. */
+static bool blocks_outside(const struct packed_conv *p, size_t rows) {
+  size_t weights = conv_packed_bytes(p), pixels = rows * (size_t)p->shape.in_channels * sizeof(float);
+  return weights > SHARED_BYTES || (weights > LAYER_BYTES && weights / 5 > pixels / 4);
+}
 
 struct division {
   size_t chunks, blocks;
+  bool blocks_outside;
 };
 
 /* The division that ends first, by a model in units of one register tile's time: beside the products of its tiles and
  * panels a task waits for some of its weights, and a thread prepares a chunk's rows, which normalising or rounding
  * makes dear. */
-static struct division divide(const struct packed_conv *p, bool copy, size_t row_tiles, size_t threads) {
+static struct division divide(const struct conv_job *product, size_t row_tiles) {
   enum { TASKS_A_THREAD = 4, TRIES = 4 };
-  const double row_cost = copy || p->bf16 ? 0.5 : 0.05, panel_cost = 0.3;
+  const struct packed_conv *p = product->p;
+  const double row_cost = product->copy || p->bf16 ? 0.5 : 0.05, panel_cost = 0.3;
+  size_t threads = (size_t)threads_count(product->pool);
   size_t panels = (size_t)p->panels, groups = (size_t)p->groups,
          least_tasks = threads > 1 ? threads * TASKS_A_THREAD : 1;
+  const bool outside = blocks_outside(p, product->rows);
   struct division best = {0};
   double least = 0;
   for (size_t tiles = (size_t)most_chunk_tiles(p); tiles >= 1; tiles /= 2) {
@@ -78,11 +88,11 @@ static struct division divide(const struct packed_conv *p, bool copy, size_t row
       if (blocks > panels) blocks = panels;
       double height = (double)row_tiles / (double)chunks, width = (double)panels / (double)blocks;
       size_t rounds = (chunks * blocks * groups + threads - 1) / threads;
-      size_t rows = blocks_outside(p) && chunks > 1 ? rounds : (rounds + blocks - 1) / blocks;
+      size_t rows = outside && chunks > 1 ? rounds : (rounds + blocks - 1) / blocks;
       double cost = (double)rounds * (height * width + panel_cost * width) + (double)rows * row_cost * height;
       if (best.chunks && cost >= least) continue;
       least = cost;
-      best = (struct division){chunks, blocks};
+      best = (struct division){chunks, blocks, outside};
     }
   }
   return best;
@@ -110,7 +120,7 @@ struct place {
 static struct place place_of(const struct job *job, size_t index) {
   size_t chunks = job->division.chunks, blocks = job->division.blocks;
   size_t group = index / blocks / chunks;
-  if (blocks_outside(job->product.p)) return (struct place){group, index % chunks, index / chunks % blocks};
+  if (job->division.blocks_outside) return (struct place){group, index % chunks, index / chunks % blocks};
   return (struct place){group, index / blocks % chunks, index % blocks};
 }
 
@@ -273,10 +283,8 @@ void conv_run(struct threads *pool, const struct conv_run *run) {
   product.rows = (size_t)run->batch * (size_t)product.out_height * (size_t)product.out_width;
   if (product.rows == 0) return;
   size_t tile_rows = (size_t)conv_tile_rows(p), row_tiles = (product.rows + tile_rows - 1) / tile_rows;
-  struct job job = {.product = product,
-                    .row_tiles = row_tiles,
-                    .division = divide(p, product.copy, row_tiles, (size_t)threads_count(pool)),
-                    .parts = parts_of(p)};
+  struct job job = {
+      .product = product, .row_tiles = row_tiles, .division = divide(&product, row_tiles), .parts = parts_of(p)};
   threads_run(pool, (size_t)p->groups * job.division.blocks * job.division.chunks, run_task, &job);
 }
 

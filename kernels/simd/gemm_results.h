@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdbool.h>
 
+#include "kernels/prefetch.h"
 #include "kernels/simd/math.h"
 #include "kernels/simd/simd_kernels.h"
 
@@ -69,7 +70,7 @@ static void activate_tile(const struct gemm_tile *t) {
 INLINE void prefetch_row(const float *c, const float *residual, const int vectors) {
   enum { LINE = 16 };
   for (int i = 0; i < vectors * LANES; i += LINE) {
-    __builtin_prefetch(c + i, 1);
+    prefetch_to_write(c + i);
     if (residual) __builtin_prefetch(residual + i);
   }
 }
