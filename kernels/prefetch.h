@@ -7,7 +7,7 @@
  * that core, which may sit on another die. Processors without the instruction take it for none. */
 static inline void prefetch_to_write(const void *p) {
 #if defined(__x86_64__)
-  __asm__ volatile("prefetchw %a0" : : "p"(p));
+  __asm__ volatile("prefetchw (%0)" : : "r"(p));
 #else
   __builtin_prefetch(p, 1);
 #endif
