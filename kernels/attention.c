@@ -345,15 +345,18 @@ static void attend(const struct worker *w, int row_tile) {
   for (int r = 0; r < rows; r++) a[r] = w->q + r * d;
   struct gemm_tile product = {
       .rows = rows, .depth = d, .a = a, .a_stride = d, .c = w->logits, .c_stride = l->logits_stride};
-  multiply(w, product, whole_vectors(job, l->keys), w->k, w->ahead ? row_tile : -1);
-
   struct softmax_rows softmax = {.rows = rows, .columns = l->keys, .x = w->logits, .stride = l->logits_stride};
   if (s->relative_bias) softmax.bias = spread_bias(w, first, rows);
   if (s->bias) softmax.bias = s->bias + ((ptrdiff_t)w->now.head * l->queries + first) * l->keys;
   if (is_cut(job, w->now.window)) {
     for (int r = 0; r < rows; r++) softmax.mask[r] = w->mask + region_of(job, w->now.window, first + r) * l->keys;
   }
-  job->kernels->softmax_rows(&softmax);
+  multiply(w, product, whole_vectors(job, l->keys), w->k, w->ahead ? row_tile : -1);
+  if (!job->kernels->softmax_rows(&softmax)) {
+    softmax.careful = true;
+    multiply(w, product, whole_vectors(job, l->keys), w->k, -1);
+    job->kernels->softmax_rows(&softmax);
+  }
 
   for (int r = 0; r < rows; r++) {
     to[r] = out + (ptrdiff_t)w->now.token[first + r] * width;

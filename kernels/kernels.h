@@ -89,15 +89,18 @@ struct winograd_output {
   enum activation activation;
 };
 
-/* A tile of attention's logits, made probabilities in place but for a factor: row r becomes e^(x + bias + mask - its
- * largest), share[r] one over its sum. Rows have room for whole vectors: the floats beyond `columns` are finite before
- * and zero after. */
+/* A tile of attention's logits, made probabilities in place but for a factor: row r becomes e^(x + bias + mask - m),
+ * share[r] one over its sum. Any m near the row's largest value does, as share[r] makes up for it: without bias and mask
+ * it is the largest of some first values, which saves a pass over the row. Where a later one is larger by so much that
+ * sums leave the range of floats, the tile is spoilt and needs another try that is `careful`: with the largest of all.
+ * Rows have room for whole vectors: the floats beyond `columns` are finite before, and next to zero after. */
 struct softmax_rows {
   int rows, columns; /* 1..GEMM_MAX_ROWS, 1.. */
   float *x;          /* rows `stride` floats apart */
   ptrdiff_t stride;
   const float *bias;                /* rows [columns], packed, or NULL */
   const float *mask[GEMM_MAX_ROWS]; /* of each row: [columns], or NULL */
+  bool careful;
   float share[GEMM_MAX_ROWS];
 };
 
@@ -140,8 +143,8 @@ struct kernels {
    * may be NULL; out may be in or residual. */
   void (*layer_norm_row)(const float *in, int channels, const float *gamma, const float *beta, float epsilon,
                          const float *residual, float *out);
-  /* Row kernels of attention (kernels/attention.c). */
-  void (*softmax_rows)(struct softmax_rows *s);
+  /* Row kernels of attention (kernels/attention.c). softmax_rows: false where the tile needs a careful try. */
+  bool (*softmax_rows)(struct softmax_rows *s);
   /* out[r] = in[r] * factor[r] for `rows` rows of n floats; out[r] may be in[r]. */
   void (*scale_rows)(const float *const *in, int rows, int n, const float *factor, float *const *out);
   /* Scores of one row become the derivative of its loss: with s = x + bias, x = softmax(s) - onehot(label); returns

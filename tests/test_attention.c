@@ -283,6 +283,56 @@ TEST(attention_with_large_logits_does_not_overflow) {
   threads_stop(pool);
 }
 
+/* One late key outweighs those that the softmax looks at first, by e^10 and by more than floats can hold. */
+TEST(attention_to_a_late_key_of_any_weight_equals_the_reference) {
+  error e = {""};
+  struct threads *pool = threads_start(2, &e);
+  struct attention_shape shape = {.heads = 2, .head_size = 4, .queries = 90, .keys = 90};
+  static const float logits[] = {10, 40, 44, 45, 60, 87, 89, 130, 1e4f, 1e9f, -1e9f};
+  struct random random = {17};
+  for (size_t i = 0; i < sizeof logits / sizeof logits[0]; i++) {
+    struct problem *p = problem_new(&random, &shape, 1, APART, 1);
+    for (int query = 0; query < 90; query += 2) p->q[query * p->run.q_stride + 1] = 1;
+    p->kv[77 * p->run.kv_stride + 1] = 2 * logits[i];
+    p->run.out = p->expected;
+    REQUIRE(reference_attention(&p->run, &e) == OK);
+    p->run.out = p->memory + GUARD;
+    for (const char *const *isa = kernels_available(); *isa; isa++) {
+      run_poisoned(kernels_find(*isa), pool, p);
+      CHECK_MSG(CHECK_ALL_NEAR(p->run.out, p->expected, p->out_floats, 2e-5), "%s, a logit of %g", *isa,
+                (double)logits[i]);
+    }
+    problem_free(p);
+  }
+  threads_stop(pool);
+}
+
+/* A bias of -infinity forbids a key; a logit that is not a number spoils its own row alone. */
+TEST(attention_with_infinite_bias_and_nan) {
+  error e = {""};
+  struct threads *pool = threads_start(1, &e);
+  struct attention_shape shape = {.heads = 1, .head_size = 3, .queries = 41, .keys = 41};
+  struct random random = {19};
+  struct problem *p = problem_new(&random, &shape, 1, BIAS, 1), *unbiased = problem_new(&random, &shape, 1, 0, 1);
+  for (int i = 0; i < 41 * 41; i++) {
+    if (i % 41 < 35) p->bias[i] = -INFINITY;
+  }
+  p->run.out = p->expected;
+  REQUIRE(reference_attention(&p->run, &e) == OK);
+  p->run.out = p->memory + GUARD;
+  unbiased->kv[5 * unbiased->run.q_stride] = NAN; /* query 5 */
+  for (const char *const *isa = kernels_available(); *isa; isa++) {
+    run_poisoned(kernels_find(*isa), pool, p);
+    CHECK_ALL_NEAR(p->run.out, p->expected, p->out_floats, 1e-5);
+    run_poisoned(kernels_find(*isa), pool, unbiased);
+    for (int i = 0; i < 41 * 3; i++) CHECK(isnan(unbiased->run.out[i]) == (i / 3 == 5));
+    CHECK_ALL_NEAR(unbiased->run.out, unbiased->expected, 5 * 3, 1e-5);
+  }
+  problem_free(p);
+  problem_free(unbiased);
+  threads_stop(pool);
+}
+
 /* A 4x4 map in windows of 2x2, shifted by one: by hand, with values that tell where they come from. */
 TEST(attention_keeps_apart_what_the_shift_joined) {
   error e = {""};

@@ -104,7 +104,7 @@ int reference_attention(const struct attention_run *run, error *e) {
   return OK;
 }
 
-void reference_softmax_rows(struct softmax_rows *s) {
+bool reference_softmax_rows(struct softmax_rows *s) {
   int lanes = kernels_reference.lanes, padded = (s->columns + lanes - 1) / lanes * lanes;
   for (int r = 0; r < s->rows; r++) {
     float *x = s->x + r * s->stride;
@@ -123,6 +123,7 @@ void reference_softmax_rows(struct softmax_rows *s) {
     for (int i = s->columns; i < padded; i++) x[i] = 0;
     s->share[r] = (float)(1 / sum);
   }
+  return true; /* it is always careful */
 }
 
 void reference_scale_rows(const float *const *in, int rows, int n, const float *factor, float *const *out) {

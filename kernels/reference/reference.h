@@ -37,7 +37,7 @@ void reference_depthwise(const float *in, int batch, int height, int width, int 
 /* As attention_run(). FAILED when memory is short. */
 int reference_attention(const struct attention_run *run, error *e);
 /* Row kernels of attention for the table: see struct kernels. */
-void reference_softmax_rows(struct softmax_rows *s);
+bool reference_softmax_rows(struct softmax_rows *s);
 void reference_scale_rows(const float *const *in, int rows, int n, const float *factor, float *const *out);
 void reference_transpose_panel(const float *const *rows, int count, int depth, float *panel);
 void reference_unit_row(const float *in, int n, float *out);

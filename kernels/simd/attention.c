@@ -92,56 +92,81 @@ V_INLINE void join_lanes(const vfloat *v, int rows, const bool largest, float *l
   }
 }
 
+/* A logit whose probability is 0 beside any other, and yet a number: lanes beyond a row, and what was -infinity. */
+#define LEAST (-1e30f)
+
 /* Add bias and mask to a row, which ends in a vector of `tail` lanes, or of none. Returns the largest of each lane. */
 V_INLINE vfloat add_to_row(float *x, ptrdiff_t whole, int tail, vfloat beyond, const float *bias, const float *mask) {
-  vfloat largest = v_set(-INFINITY);
-  if (bias || mask) {
-    for (ptrdiff_t i = 0; i < whole; i += LANES) {
-      vfloat v = v_load(x + i);
-      if (bias) v += v_load(bias + i);
-      if (mask) v += v_load(mask + i);
-      v_store(x + i, v);
-      largest = v_max(largest, v);
-    }
-  } else {
-    for (ptrdiff_t i = 0; i < whole; i += LANES) largest = v_max(largest, v_load(x + i));
+  const vfloat least = v_set(LEAST);
+  vfloat largest = least;
+  for (ptrdiff_t i = 0; i < whole; i += LANES) {
+    vfloat v = v_load(x + i);
+    if (bias) v += v_load(bias + i);
+    if (mask) v += v_load(mask + i);
+    v = v_max(least, v); /* in this order NaN stays NaN */
+    v_store(x + i, v);
+    largest = v_max(largest, v);
   }
   if (!tail) return largest;
   vfloat v = v_load(x + whole) + beyond;
   if (bias) v += v_load_first(bias + whole, tail);
   if (mask) v += v_load_first(mask + whole, tail);
+  v = v_max(least, v);
   v_store(x + whole, v);
   return v_max(largest, v);
 }
 
+/* The same for a row to which nothing is added, over no more than its first vectors. */
+V_INLINE vfloat sample_row(float *x, ptrdiff_t whole, int tail, vfloat beyond) {
+  enum { SAMPLED = 2 * LANES };
+  if (tail) v_store(x + whole, v_load(x + whole) + beyond);
+  vfloat largest = v_load(x);
+  for (ptrdiff_t i = LANES; i < whole + tail && i < SAMPLED; i += LANES) largest = v_max(largest, v_load(x + i));
+  return largest;
+}
+
 /* All rows go through each step before the next one, so that no row waits for its own largest value or sum. */
-void ISA_NAME(softmax_rows)(struct softmax_rows *s) {
+bool ISA_NAME(softmax_rows)(struct softmax_rows *s) {
   const ptrdiff_t n = s->columns, whole = n / LANES * LANES;
   const int tail = (int)(n - whole), rows = s->rows;
-  float beyond[LANES] = {0}; /* added to the last vector: its lanes beyond the row become e^-inf = 0 */
-  for (int i = tail; i < LANES; i++) beyond[i] = -INFINITY;
-  const vfloat last = v_load(beyond);
+  float beyond[LANES] = {0}; /* added to the last vector */
+  for (int i = tail; i < LANES; i++) beyond[i] = LEAST;
+  const vfloat last = v_load(beyond), log2_e = v_set(0x1.715476p+0f);
   vfloat joined[GEMM_MAX_ROWS];
   float top[GEMM_MAX_ROWS];
   for (int r = rows; r < GEMM_MAX_ROWS; r++) joined[r] = v_set(0);
   for (int r = 0; r < rows; r++) {
+    float *x = s->x + r * s->stride;
     const float *bias = s->bias ? s->bias + r * n : NULL;
-    joined[r] = add_to_row(s->x + r * s->stride, whole, tail, last, bias, s->mask[r]);
+    if (bias || s->mask[r] || s->careful)
+      joined[r] = add_to_row(x, whole, tail, last, bias, s->mask[r]);
+    else
+      joined[r] = sample_row(x, whole, tail, last);
   }
   join_lanes(joined, rows, true, top);
+  for (int r = 0; r < rows && s->careful; r++) {
+    float *x = s->x + r * s->stride;
+    for (ptrdiff_t i = 0; i < n; i += LANES) v_store(x + i, v_load(x + i) - v_set(top[r]));
+    top[r] = 0;
+  }
   for (int r = 0; r < rows; r++) {
     float *x = s->x + r * s->stride;
-    const vfloat largest = v_set(top[r]);
+    const vfloat less = v_set(-top[r]) * log2_e; /* rounded, and so for the whole row: its share makes up for that */
     vfloat sum = v_set(0);
     for (ptrdiff_t i = 0; i < n; i += LANES) {
-      vfloat p = v_exp(v_load(x + i) - largest);
+      vfloat p = v_exp2(v_fma(v_load(x + i), log2_e, less));
       v_store(x + i, p);
       sum += p;
     }
     joined[r] = sum;
   }
   join_lanes(joined, rows, false, s->share);
-  for (int r = 0; r < rows; r++) s->share[r] = 1 / s->share[r];
+  bool good = true;
+  for (int r = 0; r < rows; r++) {
+    good &= s->share[r] >= 0x1p-64f && s->share[r] <= 0x1p+64f;
+    s->share[r] = 1 / s->share[r];
+  }
+  return good;
 }
 
 void ISA_NAME(scale_rows)(const float *const *in, int rows, int n, const float *factor, float *const *out) {

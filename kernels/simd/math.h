@@ -28,8 +28,18 @@ static const float roots_of_2[LANES] __attribute__((aligned(64))) = {1,
                                                                      0x1.d5818ep0f,
                                                                      0x1.ea4afap0f};
 
-V_INLINE vfloat v_exp(vfloat x) {
+/* 2^y within 2 units in the last place, for any finite y: 0 where it is too small, infinity where too large. */
+V_INLINE vfloat v_exp2(vfloat y) {
   const vfloat shift = v_set(0x1.8p+19f); /* adding it rounds to sixteenths, and leaves them in the lowest four bits */
+  vfloat shifted = y + shift, n = shifted - shift, r = y - n;
+  vfloat root = _mm512_permutexvar_ps(_mm512_castps_si512(shifted), v_load(roots_of_2));
+  vfloat p = v_fma(r, v_set(0x1.c6ac6ap-5f), v_set(0x1.ebfff4p-3f));
+  p = v_fma(p, r, v_set(0x1.62e43p-1f));
+  return _mm512_scalef_ps(v_fma(root * r, p, root), n); /* 2 to the whole number below n */
+}
+
+V_INLINE vfloat v_exp(vfloat x) {
+  const vfloat shift = v_set(0x1.8p+19f);
   x = v_max(v_set(-104), v_min(v_set(89), x));
   vfloat shifted = v_fma(x, v_set(0x1.715476p+0f), shift), n = shifted - shift;
   /* ln 2 in two parts, the first so short that the difference is exact. */
@@ -37,9 +47,24 @@ V_INLINE vfloat v_exp(vfloat x) {
   r = v_fma(n, v_set(-0x1.7f7d1cp-20f), r);
   vfloat beyond_1 = v_fma(r * r, v_fma(r, v_set(1.0f / 6), v_set(0.5f)), r);
   vfloat root = _mm512_permutexvar_ps(_mm512_castps_si512(shifted), v_load(roots_of_2));
-  return _mm512_scalef_ps(v_fma(root, beyond_1, root), n); /* 2 to the whole number below n */
+  return _mm512_scalef_ps(v_fma(root, beyond_1, root), n);
 }
 #else
+/* 2^y within 2 units in the last place, for finite y: 2^-125 below -125, 2^127 above 127. Whole n: |r| <= 1 / 2, and a
+ * minimax polynomial of degree 5. */
+V_INLINE vfloat v_exp2(vfloat y) {
+  const vfloat shift = v_set(12582912); /* 1.5 * 2^23: adding it rounds to whole numbers */
+  y = v_max(v_set(-125), v_min(v_set(127), y));
+  vfloat shifted = y + shift, r = y - (shifted - shift);
+  vfloat p = v_set(0x1.5bba14p-10f);
+  p = v_fma(p, r, v_set(0x1.3cea88p-7f));
+  p = v_fma(p, r, v_set(0x1.c6b752p-5f));
+  p = v_fma(p, r, v_set(0x1.ebf9bcp-3f));
+  p = v_fma(p, r, v_set(0x1.62e42ap-1f));
+  p = v_fma(p, r, v_set(1));
+  return p * (vfloat)(((vbits)shifted << 23) + 0x3F800000);
+}
+
 /* p * 2^n for whole n from -151 to 128, rounded once; `shifted` is n + 1.5 * 2^23, whose low bits are those of n. */
 V_INLINE vfloat v_scale(vfloat p, vfloat shifted) {
   /* Two factors, as 2^n itself may be no normal number: 2^(n/2 rounded down) and the rest. */

@@ -29,7 +29,7 @@ void ISA_NAME(scale_row)(const float *in, const float *scale, const float *shift
 void ISA_NAME(gate_silu_row)(const float *in, int channels, float *out);
 void ISA_NAME(layer_norm_row)(const float *in, int channels, const float *gamma, const float *beta, float epsilon,
                               const float *residual, float *out);
-void ISA_NAME(softmax_rows)(struct softmax_rows *s);
+bool ISA_NAME(softmax_rows)(struct softmax_rows *s);
 double ISA_NAME(cross_entropy_row)(float *x, const float *bias, int classes, int label);
 void ISA_NAME(scale_rows)(const float *const *in, int rows, int n, const float *factor, float *const *out);
 void ISA_NAME(transpose_panel)(const float *const *rows, int count, int depth, float *panel);
