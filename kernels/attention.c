@@ -14,7 +14,7 @@ enum {
   MAX_HEADS = 1 << 10,
   MAX_HEAD_SIZE = 1 << 10,
   MAX_TOKENS = 1 << 16,
-  ALIGNMENT = 16, /* floats */
+  LINE = 16, /* floats of a cache line */
 };
 static const float APART = -100; /* added to logits of tokens that only the shift made neighbours */
 
@@ -64,7 +64,7 @@ struct layout {
 
 static size_t place(struct layout *l, size_t floats) {
   size_t at = l->floats;
-  l->floats += (floats + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+  l->floats += (floats + LINE - 1) / LINE * LINE;
   return at;
 }
 
@@ -83,7 +83,7 @@ static struct layout layout_of(const struct kernels *kernels, const struct atten
   int products = l.row_tiles * l.key_panels;
   l.fetched_queries = (l.queries + products - 1) / products;
   l.fetched_keys = (l.keys + products - 1) / products;
-  l.logits_stride = (ptrdiff_t)l.key_panels * kernels->gemm_columns + ALIGNMENT; /* rows fall into different L1 sets */
+  l.logits_stride = (ptrdiff_t)l.key_panels * kernels->gemm_columns + LINE; /* rows fall into different L1 sets */
   l.results_stride = (ptrdiff_t)l.value_panels * kernels->gemm_columns;
   _Static_assert(sizeof(int) == sizeof(float), "tokens lie among floats");
   for (int i = 0; i < 2; i++) l.token[i] = place(&l, (size_t)(l.queries > l.keys ? l.queries : l.keys));
@@ -233,6 +233,18 @@ static void pack_keys(const struct worker *w, const float *k) {
   }
 }
 
+/* By pieces whose size the compiler knows, the last two overlapping: a call of memcpy() for so little would cost more
+ * than the copy. */
+static inline void copy(const float *from, int n, float *to) {
+  enum { PIECE = 4 };
+  if (n < PIECE) {
+    for (int i = 0; i < n; i++) to[i] = from[i];
+    return;
+  }
+  for (int i = 0; i + PIECE <= n; i += PIECE) memcpy(to + i, from + i, PIECE * sizeof *to);
+  memcpy(to + n - PIECE, from + n - PIECE, PIECE * sizeof *to);
+}
+
 static void pack_values(const struct worker *w, const float *v) {
   const struct attention_run *run = w->job->run;
   int keys = w->job->layout.keys, head_size = run->shape->head_size, columns = w->job->kernels->gemm_columns;
@@ -241,7 +253,7 @@ static void pack_values(const struct worker *w, const float *v) {
     float *to = w->v + (ptrdiff_t)i * columns;
     for (int c = 0; c < head_size; c += columns, to += (ptrdiff_t)keys * columns) {
       int count = head_size - c < columns ? head_size - c : columns;
-      memcpy(to, from + c, (size_t)count * sizeof(float));
+      copy(from + c, count, to);
       if (count < columns) memset(to + count, 0, (size_t)(columns - count) * sizeof(float));
     }
   }
@@ -254,8 +266,6 @@ static void pack(struct worker *w) {
   pack_values(w, run->v + offset);
   if (is_cut(w->job, w->now.window)) make_mask(w);
 }
-
-enum { LINE = 16 }; /* floats of a cache line */
 
 /* Calls of functions that only fetch ahead have no effect in gcc's eyes and would be left out: inline at all costs. */
 #define FETCH static inline __attribute__((always_inline))
