@@ -192,21 +192,21 @@ static void make_mask(struct worker *w) {
   }
 }
 
-/* A query or key as it enters the product: as it is, or at `to`, of unit length and rotated. */
-static inline const float *prepare(const struct worker *w, const float *from, int token, float *to, float *spare) {
+/* The rows of n tokens' queries or keys as they enter the product: as they are, or in `copies` of unit length and
+ * rotated. */
+static void prepare(const struct worker *w, const int *token, int n, float *copies, const float **rows) {
   const struct kernels *kernels = w->job->kernels;
   const struct attention_shape *s = w->job->run->shape;
-  if (!s->cosine && !s->rope_cos) return from;
-  bool rotated = s->rope_cos && token >= s->rope_first;
-  if (s->cosine) {
-    float *unit = rotated ? spare : to;
-    kernels->unit_row(from, s->head_size, unit);
-    from = unit;
+  const int d = s->head_size;
+  if (s->cosine) kernels->unit_rows(rows, n, d, copies);
+  for (int i = 0; i < n; i++, copies += d) {
+    if (s->cosine) rows[i] = copies;
+    if (!s->rope_cos || token[i] < s->rope_first) continue;
+    ptrdiff_t position = (ptrdiff_t)(token[i] - s->rope_first) * d;
+    if (s->cosine) rows[i] = memcpy(w->results, copies, (size_t)d * sizeof(float)); /* apart from where it goes */
+    kernels->rotate_row(rows[i], d, s->rope_cos + position, s->rope_sin + position, copies);
+    rows[i] = copies;
   }
-  if (!rotated) return from;
-  ptrdiff_t position = (ptrdiff_t)(token - s->rope_first) * s->head_size;
-  kernels->rotate_row(from, s->head_size, s->rope_cos + position, s->rope_sin + position, to);
-  return to;
 }
 
 /* Products are written in whole vectors: faster, and softmax expects the room. */
@@ -223,10 +223,9 @@ static void pack_keys(const struct worker *w, const float *k) {
   float *panel = w->k;
   for (int first = 0; first < l->keys; first += columns, panel += columns * head_size) {
     int count = l->keys - first < columns ? l->keys - first : columns;
-    for (int c = 0; c < count; c++) {
-      int token = w->now.token[first + c];
-      rows[c] = prepare(w, k + token * run->kv_stride, token, w->copies + c * head_size, w->results);
-    }
+    const int *token = w->now.token + first;
+    for (int c = 0; c < count; c++) rows[c] = k + token[c] * run->kv_stride;
+    prepare(w, token, count, w->copies, rows);
     int whole = whole_vectors(w->job, count);
     for (int c = count; c < whole; c++) rows[c] = w->zeros;
     w->job->kernels->transpose_panel(rows, whole, head_size, panel);
@@ -315,12 +314,13 @@ static void gather_queries(const struct worker *w, int first, int rows) {
   const float *q = run->q + (ptrdiff_t)w->now.image * run->q_image_stride + (ptrdiff_t)w->now.head * s->head_size;
   const float *from[GEMM_MAX_ROWS];
   float *to[GEMM_MAX_ROWS], scale[GEMM_MAX_ROWS];
+  const int *token = w->now.token + first;
   for (int r = 0; r < rows; r++) {
-    int token = w->now.token[first + r];
+    from[r] = q + token[r] * run->q_stride;
     to[r] = w->q + r * s->head_size;
-    from[r] = prepare(w, q + token * run->q_stride, token, to[r], w->results);
     scale[r] = s->head_scale ? s->head_scale[w->now.head] : s->scale;
   }
+  prepare(w, token, rows, w->q, from);
   w->job->kernels->scale_rows(from, rows, s->head_size, scale, to);
 }
 

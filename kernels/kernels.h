@@ -90,10 +90,10 @@ struct winograd_output {
 };
 
 /* A tile of attention's logits, made probabilities in place but for a factor: row r becomes e^(x + bias + mask - m),
- * share[r] one over its sum. Any m near the row's largest value does, as share[r] makes up for it: without bias and mask
- * it is the largest of some first values, which saves a pass over the row. Where a later one is larger by so much that
- * sums leave the range of floats, the tile is spoilt and needs another try that is `careful`: with the largest of all.
- * Rows have room for whole vectors: the floats beyond `columns` are finite before, and next to zero after. */
+ * share[r] one over its sum. Any m near the row's largest value does, as share[r] makes up for it: without bias and
+ * mask it is the largest of some first values, which saves a pass over the row. Where a later one is larger by so much
+ * that sums leave the range of floats, the tile is spoilt and needs another try that is `careful`: with the largest of
+ * all. Rows have room for whole vectors: the floats beyond `columns` are finite before, and next to zero after. */
 struct softmax_rows {
   int rows, columns; /* 1..GEMM_MAX_ROWS, 1.. */
   float *x;          /* rows `stride` floats apart */
@@ -154,8 +154,8 @@ struct kernels {
   /* One panel of a transposed matrix: panel[k * gemm_columns + c] = rows[c][k] for k in [0, depth), c in [0, count);
    * count: whole vectors. */
   void (*transpose_panel)(const float *const *rows, int count, int depth, float *panel);
-  /* out = in / max(2-norm of in, 1e-12), n floats. */
-  void (*unit_row)(const float *in, int n, float *out);
+  /* Rows of n floats: out [rows, n] = in[r] / max(2-norm of in[r], 1e-12), apart from all of in. */
+  void (*unit_rows)(const float *const *in, int rows, int n, float *out);
   /* out = in * cos + rotate_half(in) * sin, where rotate_half(x) = (-x[n/2..n), x[0..n/2)); out is apart from in. */
   void (*rotate_row)(const float *in, int n, const float *cos, const float *sin, float *out);
   void (*depthwise_rows)(const struct depthwise_rows *rows);

@@ -138,11 +138,13 @@ void reference_transpose_panel(const float *const *rows, int count, int depth, f
   }
 }
 
-void reference_unit_row(const float *in, int n, float *out) {
-  double squares = 0;
-  for (int i = 0; i < n; i++) squares += (double)in[i] * (double)in[i];
-  double norm = fmax(sqrt(squares), 1e-12);
-  for (int i = 0; i < n; i++) out[i] = (float)((double)in[i] / norm);
+void reference_unit_rows(const float *const *in, int rows, int n, float *out) {
+  for (int r = 0; r < rows; r++) {
+    double squares = 0;
+    for (int i = 0; i < n; i++) squares += (double)in[r][i] * (double)in[r][i];
+    double norm = fmax(sqrt(squares), 1e-12);
+    for (int i = 0; i < n; i++) out[(ptrdiff_t)r * n + i] = (float)((double)in[r][i] / norm);
+  }
 }
 
 void reference_rotate_row(const float *in, int n, const float *cos, const float *sin, float *out) {

@@ -40,7 +40,7 @@ int reference_attention(const struct attention_run *run, error *e);
 bool reference_softmax_rows(struct softmax_rows *s);
 void reference_scale_rows(const float *const *in, int rows, int n, const float *factor, float *const *out);
 void reference_transpose_panel(const float *const *rows, int count, int depth, float *panel);
-void reference_unit_row(const float *in, int n, float *out);
+void reference_unit_rows(const float *const *in, int rows, int n, float *out);
 void reference_rotate_row(const float *in, int n, const float *cos, const float *sin, float *out);
 /* As global_response_norm() and gate_silu(). */
 void reference_global_response_norm(const float *in, int batch, int pixels, int channels, const float *gamma,

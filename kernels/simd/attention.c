@@ -178,18 +178,41 @@ void ISA_NAME(scale_rows)(const float *const *in, int rows, int n, const float *
   }
 }
 
-void ISA_NAME(unit_row)(const float *in, int n, float *out) {
-  vfloat squares = v_set(0);
-  int i = 0;
-  for (; i + LANES <= n; i += LANES) squares = v_fma(v_load(in + i), v_load(in + i), squares);
-  if (i < n) {
-    vfloat v = v_load_first(in + i, n - i);
-    squares = v_fma(v, v, squares);
+/* Four rows at a time, which share the steps across lanes, the roots and the divisions; those beyond the last row are
+ * the last one again. */
+void ISA_NAME(unit_rows)(const float *const *in, int rows, int n, float *out) {
+  enum { TOGETHER = 4 };
+  const int whole = n / LANES * LANES, tail = n - whole;
+  for (int first = 0; first < rows; first += TOGETHER) {
+    const float *from[TOGETHER];
+    float *to[TOGETHER], length[TOGETHER];
+    vfloat squares[TOGETHER], share[TOGETHER];
+    for (int r = 0; r < TOGETHER; r++) {
+      int row = first + r < rows ? first + r : rows - 1;
+      from[r] = in[row];
+      to[r] = out + (ptrdiff_t)row * n;
+      squares[r] = v_set(0);
+    }
+    for (int i = 0; i < whole; i += LANES) {
+#pragma GCC unroll 4
+      for (int r = 0; r < TOGETHER; r++) squares[r] = v_fma(v_load(from[r] + i), v_load(from[r] + i), squares[r]);
+    }
+    for (int r = 0; r < TOGETHER && tail; r++) {
+      vfloat v = v_load_first(from[r] + whole, tail);
+      squares[r] = v_fma(v, v, squares[r]);
+    }
+    join_lanes(squares, TOGETHER, false, length);
+    for (int r = 0; r < TOGETHER; r++) {
+      const float norm = sqrtf(length[r]), shortest = 1e-12f;
+      share[r] = v_set(1 / (norm < shortest ? shortest : norm));
+    }
+    for (int i = 0; i < whole; i += LANES) {
+#pragma GCC unroll 4
+      for (int r = 0; r < TOGETHER; r++) v_store(to[r] + i, v_load(from[r] + i) * share[r]);
+    }
+    for (int r = 0; r < TOGETHER && tail; r++)
+      v_store_first(to[r] + whole, v_load_first(from[r] + whole, tail) * share[r], tail);
   }
-  float norm = sqrtf(v_sum(squares)), shortest = 1e-12f;
-  if (norm < shortest) norm = shortest;
-  for (i = 0; i + LANES <= n; i += LANES) v_store(out + i, v_load(in + i) / v_set(norm));
-  for (; i < n; i++) out[i] = in[i] / norm;
 }
 
 void ISA_NAME(rotate_row)(const float *in, int n, const float *cos, const float *sin, float *out) {

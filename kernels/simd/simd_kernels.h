@@ -33,7 +33,7 @@ bool ISA_NAME(softmax_rows)(struct softmax_rows *s);
 double ISA_NAME(cross_entropy_row)(float *x, const float *bias, int classes, int label);
 void ISA_NAME(scale_rows)(const float *const *in, int rows, int n, const float *factor, float *const *out);
 void ISA_NAME(transpose_panel)(const float *const *rows, int count, int depth, float *panel);
-void ISA_NAME(unit_row)(const float *in, int n, float *out);
+void ISA_NAME(unit_rows)(const float *const *in, int rows, int n, float *out);
 void ISA_NAME(rotate_row)(const float *in, int n, const float *cos, const float *sin, float *out);
 void ISA_NAME(depthwise_rows)(const struct depthwise_rows *rows);
 double ISA_NAME(fma_peak)(long rounds, float *sink);
