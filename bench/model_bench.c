@@ -64,7 +64,7 @@ static int keep_row(struct bench *bench, const struct subject *subject, size_t t
   row->ms = m->time.median * 1e3;
   row->q1 = m->time.q1 * 1e3;
   row->q3 = m->time.q3 * 1e3;
-  m->gflops = subject->info.gflops * row->images_per_s;
+  m->gflops = subject->info.computed_gflops * row->images_per_s;
   m->share = m->gflops / bench->peaks[thread_index];
   m->isa = model_isa(subject->model);
   m->load_ms = subject->load_seconds * 1e3;

@@ -347,7 +347,8 @@ static void attend(const struct worker *w, int row_tile) {
   const struct layout *l = &job->layout;
   int d = s->head_size, width = s->heads * d;
   int first = first_of(row_tile, l->queries, l), rows = first_of(row_tile + 1, l->queries, l) - first;
-  float *out = job->run->out + (ptrdiff_t)w->now.image * s->queries * width + (ptrdiff_t)w->now.head * d;
+  ptrdiff_t image_stride = job->run->out_image_stride ? job->run->out_image_stride : (ptrdiff_t)s->queries * width;
+  float *out = job->run->out + (ptrdiff_t)w->now.image * image_stride + (ptrdiff_t)w->now.head * d;
 
   const float *a[GEMM_MAX_ROWS];
   float *to[GEMM_MAX_ROWS];

@@ -32,13 +32,15 @@ struct attention_shape {
 
 /* q: [batch, queries, heads * head_size], tokens q_stride floats apart; k and v likewise [batch, keys, ...],
  * kv_stride apart (slices of one fused projection). out: [batch, queries, heads * head_size], packed, apart from q, k,
- * v. q_image_stride: floats from an image's q to the next one's; 0 with one set of queries for all images. */
+ * v. q_image_stride: floats from an image's q to the next one's; 0 with one set of queries for all images.
+ * out_image_stride: likewise; 0: packed. */
 struct attention_run {
   const struct attention_shape *shape;
   int batch;
   const float *q, *k, *v;
   ptrdiff_t q_stride, kv_stride, q_image_stride, kv_image_stride;
   float *out;
+  ptrdiff_t out_image_stride;
 };
 
 /* FAILED names what makes no sense: sizes out of range, a window that does not divide the map ... */

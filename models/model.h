@@ -14,12 +14,13 @@ struct model_info {
   const char *family; /* "resnet" */
   const char *scheme;
   int64_t parameters;
-  double gflops;        /* an image, multiply-add = 2 */
-  int features;         /* floats of an image's features: tokens * channels */
-  int tokens;           /* 1: the features are one vector */
-  int classes;          /* of the head; 0: none */
-  struct hints hints;   /* what its tensors do not tell, for a converted file */
-  struct recipe recipe; /* the checkpoint's own, else the architecture's default */
+  double gflops;          /* an image, multiply-add = 2 */
+  double computed_gflops; /* less the tokens of the last block that no output reads */
+  int features;           /* floats of an image's features: tokens * channels */
+  int tokens;             /* 1: the features are one vector */
+  int classes;            /* of the head; 0: none */
+  struct hints hints;     /* what its tensors do not tell, for a converted file */
+  struct recipe recipe;   /* the checkpoint's own, else the architecture's default */
 };
 
 /* Build from a checkpoint (its tensors are copied into packed form: it may be closed afterwards). `options` may be

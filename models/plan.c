@@ -165,28 +165,10 @@ static size_t value_floats(const struct plan *plan, value v) {
   return (size_t)s.height * (size_t)s.width * (size_t)plan->values[v].stride;
 }
 
-static bool reads(const struct op *op, value v) {
-  return op->in == v || op->second == v || op->third == v || op->residual == v;
-}
-
-/* Backwards from the outputs: which of them needs each operation. */
-static void find_needed(struct plan *plan) {
-  for (size_t i = plan->op_count; i-- > 0;) {
-    struct op *op = &plan->ops[i];
-    op->needed_by = 0;
-    for (unsigned o = 0; o < OUTPUT_COUNT; o++) {
-      if (plan->outputs[o] == op->out) op->needed_by |= 1u << o;
-    }
-    for (size_t j = i + 1; j < plan->op_count; j++) {
-      if (reads(&plan->ops[j], op->out)) op->needed_by |= plan->ops[j].needed_by;
-    }
-  }
-}
-
 static int last_use(const struct plan *plan, value v) {
   int last = -1;
   for (size_t i = 0; i < plan->op_count; i++) {
-    if (plan->ops[i].needed_by && reads(&plan->ops[i], v)) last = (int)i;
+    if (plan->ops[i].needed_by && plan_reads(&plan->ops[i], v)) last = (int)i;
   }
   return last;
 }
@@ -208,7 +190,7 @@ static int stride_of(const struct plan *plan, size_t i) {
   for (size_t j = i + 1; j < plan->op_count; j++) {
     const struct op *reader = &plan->ops[j];
     bool product = reader->conv && reader->shape.kernel == 1 && reader->residual != op->out;
-    if (reader->needed_by && reads(reader, op->out) && !product) return dense;
+    if (reader->needed_by && plan_reads(reader, op->out) && !product) return dense;
   }
   return dense + LINE;
 }
@@ -234,7 +216,7 @@ static value overwritten(const struct plan *plan, size_t i) {
 }
 
 int plan_place(struct plan *plan, error *e) {
-  find_needed(plan);
+  plan_find_needed(plan);
   size_t n = plan->value_count, first = INPUT_VALUE + 1;
   if (n <= first) return OK;
   struct placement *placements = allocate_zeroed(n, sizeof *placements, e);

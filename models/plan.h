@@ -121,7 +121,9 @@ int plan_round_to_bf16(struct plan *plan, error *e);
 
 /* Of an output; all 0 when the plan has none. */
 struct value_shape plan_output_shape(const struct plan *plan, enum model_output which);
-double plan_flops(const struct plan *plan);         /* per image */
+/* Per image: of what leads to an output; `whole`: with the tokens of it that no output reads, which are not computed.
+ */
+double plan_flops(const struct plan *plan, bool whole);
 size_t plan_arena_floats(const struct plan *plan);  /* per image */
 size_t plan_scratch_bytes(const struct plan *plan); /* per thread */
 size_t plan_weight_bytes(const struct plan *plan);  /* packed */
@@ -148,7 +150,7 @@ struct op_info {
   int winograd; /* a convolution by fewer multiplications in tiles of so many pixels a side, or 0: its flops are those
                    of the direct sum all the same */
   bool needed;  /* for features or logits; others are never run */
-  double flops, activation_bytes; /* per image */
+  double flops, activation_bytes; /* per image, of the tokens that are needed: in and out tell how many */
   double weight_bytes;
   double values; /* per image: that pass an activation beyond ReLU, or attention's softmax */
   enum activation activation;

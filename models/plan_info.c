@@ -29,17 +29,23 @@ static double shape_floats(struct value_shape s) { return (double)s.height * s.w
 
 int plan_op_count(const struct plan *plan) { return (int)plan->op_count; }
 
-/* Logits of an image. */
-static double attention_logits(const struct attention_shape *a) {
+/* Logits of an image for so many queries. */
+static double attention_logits(const struct attention_shape *a, int queries) {
   int seen = a->window_height ? a->window_height * a->window_width : a->keys;
-  return (double)a->heads * a->queries * seen;
+  return (double)a->heads * queries * seen;
+}
+
+/* A value's tokens that an operation reads or writes where its result's are not all needed. */
+static struct value_shape some_tokens(struct value_shape whole, const struct op *op) {
+  return (struct value_shape){1, op->tokens.count, whole.channels};
 }
 
 static enum activation activation_of(const struct op *op) {
   return op->kind == OP_GATE ? ACTIVATION_SILU : op->activation;
 }
 
-struct op_info plan_op_info(const struct plan *plan, int index) {
+/* `some`: of the tokens alone that are read. */
+static struct op_info describe(const struct plan *plan, const struct op *op, bool some) {
   static const char *const kinds[] = {
       [OP_CONV] = "conv",
       [OP_LINEAR] = "linear",
@@ -56,7 +62,6 @@ struct op_info plan_op_info(const struct plan *plan, int index) {
       [OP_AVERAGE_POOL] = "average_pool",
       [OP_PAD_SHORTCUT] = "pad_shortcut",
   };
-  const struct op *op = &plan->ops[index];
   struct op_info info = {.name = op->name,
                          .winograd = op->winograd ? winograd_tile(op->winograd) : 0,
                          .needed = op->needed_by != 0,
@@ -67,6 +72,8 @@ struct op_info plan_op_info(const struct plan *plan, int index) {
                          .stride = op->shape.stride,
                          .groups = op->shape.groups,
                          .activation = activation_of(op)};
+  if (some) info.out = some_tokens(info.out, op);
+  if (some && !op->attention) info.in = some_tokens(info.in, op);
   double out = shape_floats(info.out);
   info.activation_bytes = 4 * (shape_floats(info.in) + shape_floats(plan_shape(plan, op->second)) +
                                out * (op->residual == NO_VALUE ? 1 : 2));
@@ -78,16 +85,21 @@ struct op_info plan_op_info(const struct plan *plan, int index) {
   }
   if (info.activation > ACTIVATION_RELU) info.values = out;
   if (op->attention) {
-    info.values = attention_logits(op->attention);
+    info.values = attention_logits(op->attention, some ? op->tokens.count : op->attention->queries);
     info.flops = 4.0 * op->attention->head_size * info.values; /* queries with keys, weights with values */
   }
   return info;
 }
 
-double plan_flops(const struct plan *plan) {
+struct op_info plan_op_info(const struct plan *plan, int index) {
+  const struct op *op = &plan->ops[index];
+  return describe(plan, op, op->needed_by && plan_some_tokens(plan, op));
+}
+
+double plan_flops(const struct plan *plan, bool whole) {
   double flops = 0;
   for (int i = 0; i < plan_op_count(plan); i++) {
-    struct op_info info = plan_op_info(plan, i);
+    struct op_info info = whole ? describe(plan, &plan->ops[i], false) : plan_op_info(plan, i);
     if (info.needed) flops += info.flops;
   }
   return flops;

@@ -1,5 +1,5 @@
-/* The plan's inside, shared by its builder (plan.c, plan_ops.c, plan_products.c), its description (plan_info.c) and its
- * executor (plan_run.c). */
+/* The plan's inside, shared by its builder (plan.c, plan_needed.c, plan_ops.c, plan_products.c), its description
+ * (plan_info.c) and its executor (plan_run.c). */
 #ifndef MODELS_PLAN_INTERNAL_H
 #define MODELS_PLAN_INTERNAL_H
 
@@ -26,6 +26,11 @@ enum op_kind {
   OP_PAD_SHORTCUT
 };
 
+/* A range of a value's tokens (or pixels), the same of every image. */
+struct tokens {
+  int first, count;
+};
+
 struct op {
   enum op_kind kind;
   char *name;
@@ -42,7 +47,8 @@ struct op {
   bool ceil;        /* OP_AVERAGE_POOL */
   struct attention_shape *attention;
   struct attention_inputs slices;
-  unsigned needed_by; /* bit i: output i */
+  unsigned needed_by;   /* bit i: output i */
+  struct tokens tokens; /* of the result, that are read: the others need not be computed */
 };
 
 struct planned_value {
@@ -71,6 +77,12 @@ struct plan {
   value outputs[OUTPUT_COUNT];
   size_t arena_floats;
 };
+
+/* Set needed_by and tokens of every operation, from the outputs. */
+void plan_find_needed(struct plan *plan);
+bool plan_reads(const struct op *op, value v);
+/* Whether not all tokens of the result are read. */
+bool plan_some_tokens(const struct plan *plan, const struct op *op);
 
 /* Append an operation with a fresh result; takes over everything that `op` points to. */
 value plan_append(struct plan *plan, const char *name, struct op op, struct value_shape shape);

@@ -27,7 +27,30 @@ static const float *source(const struct execution *x, value v) {
 
 static size_t pixels(struct value_shape s) { return (size_t)s.height * (size_t)s.width; }
 
+/* Some tokens of the batch's images: the same token of all images is a row of its own stride. */
+static void run_some_rows(const struct execution *x, const struct op *op) {
+  const struct planned_value *from = &x->plan->values[op->in], *to = &x->plan->values[op->out];
+  struct conv_run run = {.packed = op->conv,
+                         .batch = x->batch,
+                         .height = 1,
+                         .width = 1,
+                         .in_stride = (ptrdiff_t)pixels(from->shape) * from->stride,
+                         .out_stride = (ptrdiff_t)pixels(to->shape) * to->stride,
+                         .activation = op->activation};
+  for (int token = op->tokens.first; token < op->tokens.first + op->tokens.count; token++) {
+    ptrdiff_t offset = (ptrdiff_t)token * to->stride;
+    run.in = source(x, op->in) + (ptrdiff_t)token * from->stride;
+    run.residual = op->residual == NO_VALUE ? NULL : source(x, op->residual) + offset;
+    run.out = place(x, op->out) + offset;
+    conv_run(x->pool, &run);
+  }
+}
+
 static void run_product(const struct execution *x, const struct op *op) {
+  if (plan_some_tokens(x->plan, op)) {
+    run_some_rows(x, op);
+    return;
+  }
   struct value_shape from = x->plan->values[op->in].shape;
   const float *in = source(x, op->in), *residual = source(x, op->residual);
   float *out = place(x, op->out);
@@ -50,17 +73,22 @@ static void run_product(const struct execution *x, const struct op *op) {
 
 static void run_attention(const struct execution *x, const struct op *op) {
   const struct attention_inputs *slices = &op->slices;
-  struct value_shape q = x->plan->values[slices->q].shape, kv = x->plan->values[slices->k].shape;
-  struct attention_run run = {.shape = op->attention,
+  const int first = op->tokens.first;
+  struct attention_shape shape = *op->attention;
+  shape.queries = op->tokens.count;
+  struct value_shape q = x->plan->values[slices->q].shape, kv = x->plan->values[slices->k].shape,
+                     to = x->plan->values[op->out].shape;
+  struct attention_run run = {.shape = &shape,
                               .batch = x->batch,
-                              .q = source(x, slices->q) + slices->q_offset,
+                              .q = source(x, slices->q) + slices->q_offset + (ptrdiff_t)first * q.channels,
                               .k = source(x, slices->k) + slices->k_offset,
                               .v = source(x, slices->v) + slices->v_offset,
                               .q_stride = q.channels,
                               .kv_stride = kv.channels,
                               .q_image_stride = (ptrdiff_t)pixels(q) * q.channels,
                               .kv_image_stride = (ptrdiff_t)pixels(kv) * kv.channels,
-                              .out = place(x, op->out)};
+                              .out = place(x, op->out) + (ptrdiff_t)first * to.channels,
+                              .out_image_stride = (ptrdiff_t)pixels(to) * to.channels};
   attention_run(x->plan->kernels, x->pool, &run);
 }
 
@@ -130,8 +158,28 @@ static void run_pooling(const struct execution *x, const struct op *op) {
   }
 }
 
+/* `rows` tokens of the batch from `first` on, in what works token by token. */
+static void run_rows(const struct execution *x, const struct op *op, struct threads *pool, size_t first, size_t rows) {
+  size_t in_channels = (size_t)x->plan->values[op->in].shape.channels;
+  size_t out_channels = (size_t)x->plan->values[op->out].shape.channels;
+  const float *in = source(x, op->in) + first * in_channels;
+  const float *residual = op->residual == NO_VALUE ? NULL : source(x, op->residual) + first * out_channels;
+  float *out = place(x, op->out) + first * out_channels;
+  if (op->kind == OP_GATE)
+    gate_silu(x->plan->kernels, pool, in, rows, (int)out_channels, out);
+  else
+    layer_norm(x->plan->kernels, pool, in, rows, (int)in_channels, op->gamma, op->beta, op->epsilon, residual, out);
+}
+
+static void run_some_tokens(void *context, size_t image, int thread) {
+  (void)thread;
+  const struct copying *c = context;
+  size_t tokens = pixels(c->x->plan->values[c->op->out].shape);
+  run_rows(c->x, c->op, NULL, image * tokens + (size_t)c->op->tokens.first, (size_t)c->op->tokens.count);
+}
+
 static void run_op(const struct execution *x, const struct op *op) {
-  struct value_shape from = x->plan->values[op->in].shape, to = x->plan->values[op->out].shape;
+  struct value_shape from = x->plan->values[op->in].shape;
   const struct kernels *kernels = x->plan->kernels;
   size_t rows = (size_t)x->batch * pixels(from);
   switch (op->kind) {
@@ -143,15 +191,15 @@ static void run_op(const struct execution *x, const struct op *op) {
       depthwise_run(x->pool, op->depthwise, x->batch, from.height, from.width, source(x, op->in), place(x, op->out));
       break;
     case OP_LAYER_NORM:
-      layer_norm(kernels, x->pool, source(x, op->in), rows, from.channels, op->gamma, op->beta, op->epsilon,
-                 source(x, op->residual), place(x, op->out));
+    case OP_GATE:
+      if (plan_some_tokens(x->plan, op))
+        threads_run(x->pool, (size_t)x->batch, run_some_tokens, &(struct copying){x, op});
+      else
+        run_rows(x, op, x->pool, 0, rows);
       break;
     case OP_GLOBAL_RESPONSE_NORM:
       global_response_norm(kernels, x->pool, source(x, op->in), x->batch, (int)pixels(from), from.channels, op->gamma,
                            op->beta, place(x, op->out));
-      break;
-    case OP_GATE:
-      gate_silu(kernels, x->pool, source(x, op->in), rows, to.channels, place(x, op->out));
       break;
     case OP_ATTENTION:
       run_attention(x, op);

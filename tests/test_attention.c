@@ -271,7 +271,7 @@ TEST(attention_with_large_logits_does_not_overflow) {
   float qkv[3 * 6] = {1, 1, 1, 1, 3, 4, -1, 1, -1, 1, 5, 6, 0, -1, 0, -1, 7, 8}, out[6], expected[6];
   struct attention_shape extreme = {
       .heads = 2, .head_size = 1, .queries = 3, .keys = 3, .head_scale = scale, .bias = bias};
-  struct attention_run run = {&extreme, 1, qkv, qkv + 2, qkv + 4, 6, 6, 18, 18, expected};
+  struct attention_run run = {&extreme, 1, qkv, qkv + 2, qkv + 4, 6, 6, 18, 18, expected, 0};
   CHECK(reference_attention(&run, &e) == OK);
   run.out = out;
   for (const char *const *isa = kernels_available(); *isa; isa++) {
@@ -348,7 +348,7 @@ TEST(attention_keeps_apart_what_the_shift_joined) {
                               .map_height = 4,
                               .map_width = 4,
                               .scale = 1};
-  struct attention_run run = {&s, 1, qk, qk, v, 1, 1, 16, 16, out};
+  struct attention_run run = {&s, 1, qk, qk, v, 1, 1, 16, 16, out, 0};
   /* Means over windows; over the pieces of windows that lie together; with only rows, only columns shifted. */
   static const float whole[] = {2.5f,  2.5f,  4.5f,  4.5f,  2.5f,  2.5f,  4.5f,  4.5f,
                                 10.5f, 10.5f, 12.5f, 12.5f, 10.5f, 10.5f, 12.5f, 12.5f};

@@ -85,7 +85,8 @@ static void attend(const struct attention_run *run, int image, int head, int que
     const float *v = run->v + image * run->kv_image_stride + key * run->kv_stride + column;
     for (int c = 0; c < d && p > 0; c++) w->sum[c] += p * (double)v[c];
   }
-  float *out = run->out + ((ptrdiff_t)image * s->queries + query) * s->heads * d + column;
+  ptrdiff_t image_stride = run->out_image_stride ? run->out_image_stride : (ptrdiff_t)s->queries * s->heads * d;
+  float *out = run->out + image * image_stride + (ptrdiff_t)query * s->heads * d + column;
   for (int c = 0; c < d; c++) out[c] = (float)(w->sum[c] / total);
 }
 
