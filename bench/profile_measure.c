@@ -137,7 +137,7 @@ static void fill_rows(struct profile *profile, const struct plan *plan, const st
   size_t kept = 0;
   for (size_t i = 0; i < profile->count; i++) {
     if (sums->seconds[i] <= 0) continue; /* the head: features do not need it */
-    struct op_info op = plan_op_info(plan, (int)i);
+    struct op_info op = plan_op_info(plan, (int)i, !rates);
     struct profile_row *row = &profile->rows[kept++];
     describe(row, &op, profile->batch);
     if (rates) row->function_seconds = function_seconds(rates, &op, profile->batch);

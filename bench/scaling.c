@@ -106,7 +106,7 @@ static void find_tails(struct scaling *s, int threads) {
   const struct plan *plan = model_plan(s->subject.model);
   for (size_t i = 0; i < s->ops; i++) {
     double seconds = s->costs[i].seconds / threads * (s->splits[i].tail - 1);
-    note_tail(&s->result, (struct op_tail){plan_op_info(plan, (int)i).name, seconds});
+    note_tail(&s->result, (struct op_tail){plan_op_info(plan, (int)i, false).name, seconds});
   }
 }
 
@@ -159,7 +159,7 @@ static int measure_costs(struct scaling *s, error *e) {
     if (!(s->costs[i].seconds > 0)) continue;
     result->ops++;
     result->weight_bytes += s->costs[i].weight_bytes;
-    result->activation_bytes += plan_op_info(plan, (int)i).activation_bytes;
+    result->activation_bytes += plan_op_info(plan, (int)i, false).activation_bytes;
   }
   size_t image, batch;
   if (jobs_of_batch(&s->subject, 1, &image, e) != OK) return FAILED;

@@ -127,7 +127,7 @@ int measure_ops(const struct subject *subject, double seconds, struct op_cost *c
     for (double begin = now(); runs < LEAST_RUNS || now() - begin < seconds; runs++) total += trial_run(&trial, sums);
     *serial = total / (double)runs;
     for (size_t i = 0; i < ops; i++) {
-      struct op_info info = plan_op_info(plan, (int)i);
+      struct op_info info = plan_op_info(plan, (int)i, false);
       costs[i] = (struct op_cost){sums[i] / (double)runs, sums[i] > 0 ? info.weight_bytes : 0};
       *serial -= costs[i].seconds;
     }

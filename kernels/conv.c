@@ -76,8 +76,7 @@ static struct division divide(const struct conv_job *product, size_t row_tiles) 
   const struct packed_conv *p = product->p;
   const double row_cost = product->copy || p->bf16 ? 0.5 : 0.05, panel_cost = 0.3;
   size_t threads = (size_t)threads_count(product->pool);
-  size_t panels = (size_t)p->panels, groups = (size_t)p->groups,
-         least_tasks = threads > 1 ? threads * TASKS_A_THREAD : 1;
+  size_t panels = product->panels, groups = (size_t)p->groups, least_tasks = threads > 1 ? threads * TASKS_A_THREAD : 1;
   const bool outside = blocks_outside(p, product->rows);
   struct division best = {0};
   double least = 0;
@@ -109,7 +108,7 @@ static size_t first_tile(const struct job *job, size_t chunk) { return chunk * j
 /* Tiles of nearly equal height: 49 rows are 13 + 12 + 12 + 12, not 14 + 14 + 14 + 7. */
 static size_t first_row(const struct job *job, size_t tile) { return tile * job->product.rows / job->row_tiles; }
 static size_t first_panel(const struct job *job, size_t block) {
-  return block * (size_t)job->product.p->panels / job->division.blocks;
+  return job->product.first_panel + block * job->product.panels / job->division.blocks;
 }
 
 /* Task `index`: its group, chunk of row tiles and block of panels. */
@@ -282,6 +281,9 @@ void conv_run(struct threads *pool, const struct conv_run *run) {
   product.copy = p->copy && (p->norm || conv_collide(product.in_stride * p->shape.stride));
   product.rows = (size_t)run->batch * (size_t)product.out_height * (size_t)product.out_width;
   if (product.rows == 0) return;
+  size_t columns = (size_t)p->kernels->gemm_columns;
+  product.first_panel = (size_t)run->first_column / columns;
+  product.panels = run->columns ? (size_t)run->columns / columns : (size_t)p->panels;
   size_t tile_rows = (size_t)conv_tile_rows(p), row_tiles = (product.rows + tile_rows - 1) / tile_rows;
   struct job job = {
       .product = product, .row_tiles = row_tiles, .division = divide(&product, row_tiles), .parts = parts_of(p)};

@@ -64,6 +64,9 @@ struct conv_run {
   float *out;
   ptrdiff_t out_stride;
   enum activation activation;
+  /* Of a product without groups these output channels alone, the others of out left as they are: multiples of the
+   * register tile's columns; columns 0: all. */
+  int first_column, columns;
 };
 void conv_run(struct threads *pool, const struct conv_run *run);
 

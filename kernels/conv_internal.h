@@ -33,6 +33,7 @@ struct conv_job {
   ptrdiff_t in_stride, out_stride; /* floats from pixel to pixel */
   bool copy;                       /* as packed, and this input's pixels do collide */
   size_t rows;                     /* output pixels of the batch */
+  size_t first_panel, panels;      /* of a group, that are wanted */
 };
 
 /* The rows of a tile, output pixels from `first` on: a[tap][GEMM_MAX_ROWS], or rounded to bfloat16. */

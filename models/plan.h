@@ -156,6 +156,7 @@ struct op_info {
   enum activation activation;
 };
 int plan_op_count(const struct plan *plan);
-struct op_info plan_op_info(const struct plan *plan, int op);
+/* `whole`: with tokens that no output reads, as a GPU computes them. */
+struct op_info plan_op_info(const struct plan *plan, int op, bool whole);
 
 #endif

@@ -44,8 +44,9 @@ static enum activation activation_of(const struct op *op) {
   return op->kind == OP_GATE ? ACTIVATION_SILU : op->activation;
 }
 
-/* `some`: of the tokens alone that are read. */
-static struct op_info describe(const struct plan *plan, const struct op *op, bool some) {
+struct op_info plan_op_info(const struct plan *plan, int index, bool whole) {
+  const struct op *op = &plan->ops[index];
+  const bool some = !whole && op->needed_by && plan_some_tokens(plan, op);
   static const char *const kinds[] = {
       [OP_CONV] = "conv",
       [OP_LINEAR] = "linear",
@@ -75,6 +76,8 @@ static struct op_info describe(const struct plan *plan, const struct op *op, boo
   if (some) info.out = some_tokens(info.out, op);
   if (some && !op->attention) info.in = some_tokens(info.in, op);
   double out = shape_floats(info.out);
+  if (op->needed_by && !whole && op->query_channels)
+    out -= (double)op->query_channels * (info.out.height * info.out.width - op->queries.count);
   info.activation_bytes = 4 * (shape_floats(info.in) + shape_floats(plan_shape(plan, op->second)) +
                                out * (op->residual == NO_VALUE ? 1 : 2));
   if (op->kind == OP_CONV || op->kind == OP_LINEAR || op->kind == OP_DEPTHWISE) {
@@ -91,15 +94,10 @@ static struct op_info describe(const struct plan *plan, const struct op *op, boo
   return info;
 }
 
-struct op_info plan_op_info(const struct plan *plan, int index) {
-  const struct op *op = &plan->ops[index];
-  return describe(plan, op, op->needed_by && plan_some_tokens(plan, op));
-}
-
 double plan_flops(const struct plan *plan, bool whole) {
   double flops = 0;
   for (int i = 0; i < plan_op_count(plan); i++) {
-    struct op_info info = whole ? describe(plan, &plan->ops[i], false) : plan_op_info(plan, i);
+    struct op_info info = plan_op_info(plan, i, whole);
     if (info.needed) flops += info.flops;
   }
   return flops;

@@ -49,6 +49,9 @@ struct op {
   struct attention_inputs slices;
   unsigned needed_by;   /* bit i: output i */
   struct tokens tokens; /* of the result, that are read: the others need not be computed */
+  /* A fused projection whose queries are needed for some tokens, its keys and values for all: */
+  int query_channels; /* its first ones, or 0 */
+  struct tokens queries;
 };
 
 struct planned_value {

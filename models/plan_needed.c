@@ -39,6 +39,30 @@ static struct tokens join(struct tokens a, struct tokens b) {
   return (struct tokens){first, end - first};
 }
 
+/* Note where only an attention for some queries reads a projection that gives its keys and values as well. */
+static void find_queries(const struct plan *plan, struct op *op) {
+  op->query_channels = 0;
+  for (const struct op *reader = op + 1; reader < plan->ops + plan->op_count; reader++) {
+    if (!reader->needed_by || !plan_reads(reader, op->out)) continue;
+    const struct attention_inputs *slices = &reader->slices;
+    const int channels = reader->attention ? reader->attention->heads * reader->attention->head_size : 0;
+    const bool fused = reader->attention && slices->q == slices->k && slices->q == slices->v;
+    const bool apart = slices->q_offset == 0 && slices->k_offset >= channels && slices->v_offset >= channels;
+    if (op->query_channels || !fused || !apart || !plan_some_tokens(plan, reader)) {
+      op->query_channels = 0;
+      return;
+    }
+    op->query_channels = channels;
+    op->queries = reader->tokens;
+  }
+}
+
+/* Whether the projection's channels can be computed apart: the queries are whole panels of the register tile. */
+static bool parts_queries(const struct plan *plan, const struct op *op) {
+  return op->kind == OP_LINEAR && op->query_channels % plan->kernels->gemm_columns == 0 &&
+         plan->values[op->out].shape.channels % plan->kernels->gemm_columns == 0;
+}
+
 /* Backwards from the outputs. */
 void plan_find_needed(struct plan *plan) {
   for (size_t i = plan->op_count; i-- > 0;) {
@@ -58,6 +82,8 @@ void plan_find_needed(struct plan *plan) {
       op->tokens = join(op->tokens, tokens_read(plan, reader, op->out));
     }
     if (!goes_by_tokens(op) || op->tokens.count > FEW) op->tokens = all;
+    find_queries(plan, op);
+    if (op->needed_by > 0 && !parts_queries(plan, op)) op->query_channels = 0;
   }
 }
 

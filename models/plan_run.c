@@ -27,8 +27,8 @@ static const float *source(const struct execution *x, value v) {
 
 static size_t pixels(struct value_shape s) { return (size_t)s.height * (size_t)s.width; }
 
-/* Some tokens of the batch's images: the same token of all images is a row of its own stride. */
-static void run_some_rows(const struct execution *x, const struct op *op) {
+/* Columns of a product, for tokens of all images: a token of every image is a row of its own stride. */
+static void run_some_rows(const struct execution *x, const struct op *op, struct tokens tokens, int columns) {
   const struct planned_value *from = &x->plan->values[op->in], *to = &x->plan->values[op->out];
   struct conv_run run = {.packed = op->conv,
                          .batch = x->batch,
@@ -36,8 +36,9 @@ static void run_some_rows(const struct execution *x, const struct op *op) {
                          .width = 1,
                          .in_stride = (ptrdiff_t)pixels(from->shape) * from->stride,
                          .out_stride = (ptrdiff_t)pixels(to->shape) * to->stride,
-                         .activation = op->activation};
-  for (int token = op->tokens.first; token < op->tokens.first + op->tokens.count; token++) {
+                         .activation = op->activation,
+                         .columns = columns};
+  for (int token = tokens.first; token < tokens.first + tokens.count; token++) {
     ptrdiff_t offset = (ptrdiff_t)token * to->stride;
     run.in = source(x, op->in) + (ptrdiff_t)token * from->stride;
     run.residual = op->residual == NO_VALUE ? NULL : source(x, op->residual) + offset;
@@ -47,13 +48,13 @@ static void run_some_rows(const struct execution *x, const struct op *op) {
 }
 
 static void run_product(const struct execution *x, const struct op *op) {
-  if (plan_some_tokens(x->plan, op)) {
-    run_some_rows(x, op);
-    return;
-  }
   struct value_shape from = x->plan->values[op->in].shape;
   const float *in = source(x, op->in), *residual = source(x, op->residual);
   float *out = place(x, op->out);
+  if (plan_some_tokens(x->plan, op)) {
+    run_some_rows(x, op, op->tokens, 0);
+    return;
+  }
   if (op->winograd) {
     winograd_run(x->pool, op->winograd, x->batch, from.height, from.width, in, residual, out, op->activation);
     return;
@@ -68,6 +69,11 @@ static void run_product(const struct execution *x, const struct op *op) {
                          .out = out,
                          .out_stride = x->plan->values[op->out].stride,
                          .activation = op->activation};
+  if (op->query_channels) {
+    run_some_rows(x, op, op->queries, op->query_channels);
+    run.first_column = op->query_channels;
+    run.columns = op->shape.out_channels - op->query_channels;
+  }
   conv_run(x->pool, &run);
 }
 

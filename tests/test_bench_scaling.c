@@ -52,7 +52,7 @@ TEST(ops_are_split_as_they_are_counted) {
       sum += splits[i][op].jobs;
       CHECK(splits[i][op].tail >= 1 && splits[i][op].tail <= threads[i]);
       CHECK(splits[i][op].jobs == splits[0][op].jobs);
-      if (plan_op_info(plan, (int)op).kernel == 3) CHECK(splits[i][op].jobs == 1);
+      if (plan_op_info(plan, (int)op, false).kernel == 3) CHECK(splits[i][op].jobs == 1);
     }
     CHECK(sum == (double)jobs[i] && jobs[i] == jobs[0] && jobs[i] >= 20);
   }

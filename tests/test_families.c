@@ -294,6 +294,37 @@ TEST(outputs_agree_with_each_other) {
   model_free(model);
 }
 
+/* One token is computed alone where nothing reads the others: for less work the same bits as among all. */
+TEST(a_token_alone_has_the_bits_that_it_has_among_all) {
+  static const struct {
+    const char *arch;
+    int size;
+    const char *alone, *all;
+  } cases[] = {{"vit_tiny_patch16_224", 64, "class", "tokens"},
+               {"vit_tiny_patch16_224", 64, "block:3", "block:3:tokens"},
+               {"vit_small_patch14_reg4_dinov2", 56, "class", "tokens"},
+               {"vit_small_patch16_dinov3", 64, "class", "tokens"},
+               {"vit_small_plus_patch16_dinov3", 64, "class", "tokens"}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct model *model = NULL;
+    error e = {""};
+    struct recipe recipe = {.height = cases[i].size, .width = cases[i].size, .crop_fraction = 1, .std = {1, 1, 1}};
+    CHECK_MSG(model_seeded(&model, cases[i].arch, 1, &recipe, &e) == OK, "%s", e.message);
+    if (!model) continue;
+    REQUIRE(model_choose_features(model, cases[i].alone, &e) == OK);
+    struct model_info info = model_info(model);
+    CHECK_MSG(info.computed_gflops < 0.99 * info.gflops, "%s: %g of %g GFLOP", cases[i].arch, info.computed_gflops,
+              info.gflops);
+    float *alone = features_of(model);
+    REQUIRE(model_choose_features(model, cases[i].all, &e) == OK);
+    float *all = features_of(model);
+    CHECK_MSG(!memcmp(alone, all, (size_t)info.features * sizeof *all), "%s, %s", cases[i].arch, cases[i].alone);
+    free(alone);
+    free(all);
+    model_free(model);
+  }
+}
+
 /* ---- what is refused ---- */
 
 TEST(another_familys_name_is_refused) {

@@ -225,6 +225,51 @@ TEST(matrix_products_equal_the_reference) {
   threads_stop(pool);
 }
 
+/* Some columns of a product, of rows that lie far apart: the bits of the whole product, and nothing beside them. */
+TEST(columns_of_a_product_are_those_of_the_whole) {
+  enum { M = 23, K = 70, N = 128, FIRST = 32, COLUMNS = 64, APART = 3 };
+  error e = {""};
+  struct threads *pool = threads_start(2, &e);
+  for (const char *const *isa = kernels_available(); *isa; isa++) {
+    const struct kernels *kernels = kernels_find(*isa);
+    struct random random = {37};
+    float *a = random_floats(&random, M * K * APART), *b = random_floats(&random, N * K);
+    float *bias = random_floats(&random, N);
+    struct conv_shape shape = {
+        .in_channels = K, .out_channels = N, .kernel = 1, .stride = 1, .dilation = 1, .groups = 1};
+    struct packed_conv *packed = conv_pack(kernels, &shape, b, bias, &e);
+    REQUIRE(packed && threads_reserve_scratch(pool, conv_scratch_bytes(packed), &e) == OK);
+    struct guarded whole = guarded_new(M * N), part = guarded_new(M * N * APART);
+    gemm_run(pool, packed, M, a, K * APART, NULL, whole.data, ACTIVATION_RELU);
+    struct conv_run run = {.packed = packed,
+                           .batch = M,
+                           .height = 1,
+                           .width = 1,
+                           .in = a,
+                           .in_stride = K * APART,
+                           .out = part.data,
+                           .out_stride = N * APART,
+                           .activation = ACTIVATION_RELU,
+                           .first_column = FIRST,
+                           .columns = COLUMNS};
+    conv_run(pool, &run);
+    bool right = guards_hold(&part);
+    for (int i = 0; i < M * N * APART; i++) {
+      int row = i / (N * APART), column = i % (N * APART);
+      bool inside = column >= FIRST && column < FIRST + COLUMNS;
+      right &= inside ? part.data[i] == whole.data[row * N + column] : isnan(part.data[i]);
+    }
+    CHECK_MSG(right, "%s", *isa);
+    conv_release(packed);
+    free(a);
+    free(b);
+    free(bias);
+    free(whole.memory);
+    free(part.memory);
+  }
+  threads_stop(pool);
+}
+
 /* A hidden layer whose pixels lie a line further apart than dense, so that its rows do not collide in L1: written, read
  * in place, and read densely, the same bits; what lies between the pixels is left alone. */
 TEST(products_of_pixels_that_lie_apart_are_the_same) {

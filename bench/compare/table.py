@@ -3,7 +3,8 @@
     python bench/compare/table.py FILE.jsonl [--markdown] [--shares bench.json]
 
 --shares: instead, what share of the machine's FMA peak this program and the fastest peer reached, by the work and the peak that
-`backbones bench --json` tells (a multiply-add counts as two, of the direct sums). Where the peer does no fewer multiplications, no
+`backbones bench --json` tells (a multiply-add counts as two, of the direct sums): of the peer the whole model's, of this program
+what it computes, which is less where features need one token of the last block. Where the peer does no fewer multiplications, no
 engine that does as many can be faster than it by more than the rest to 100 %.
 """
 import argparse
@@ -82,11 +83,11 @@ def row(cell):
 
 
 def read_bench(path):
-    """{model: GFLOP of an image}, {threads: GFLOP/s of the peak}"""
+    """{model: GFLOP of an image that are computed, of the whole model}, {threads: GFLOP/s of the peak}"""
     try:
         with open(path) as file:
             bench = json.load(file)
-        return ({row["arch"]: row["gflops"] / row["images_per_s"] for row in bench["rows"]},
+        return ({row["arch"]: (row["gflops"] / row["images_per_s"], row["model_gflop"]) for row in bench["rows"]},
                 {peak["threads"]: peak["gflops"] for peak in bench["peaks"]})
     except OSError as reason:
         sys.exit(f"{path}: {reason.strerror}")
@@ -103,7 +104,7 @@ def render_shares(cells, bench, markdown):
         if not known or cell["isa"] or cell.get("dtype", "f32") != "f32":
             continue
         rates = rate(cell, "backbones"), max(rate(cell, p) for p in peers)
-        shares = [f"{100 * images * work[cell['arch']] / peaks[cell['threads']]:.0f} %" for images in rates]
+        shares = [f"{100 * images * gflop / peaks[cell['threads']]:.0f} %" for images, gflop in zip(rates, work[cell["arch"]])]
         rows.append([cell["arch"], str(cell["batch"]), str(cell["threads"]), *shares, f"{statistics.median(ratios(cell)):.2f}"])
     return "\n".join(lines_of(rows, markdown))
 
