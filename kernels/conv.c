@@ -57,7 +57,8 @@ size_t conv_scratch_bytes(const struct packed_conv *p) {
 }
 
 /* Whether blocks go outside chunks. A thread then reads all rows, half of which another thread wrote; else all weights,
- * and mostly rows of its own. */
+ * and mostly rows of its own. Rows out of another core's cache cost more than weights: hence 5 to 4 (between two dies
+ * DINOv2-S' first MLP layer, 2.36 MB of weights for 2.1 MB of rows, takes 5 % less time by chunks). */
 static bool blocks_outside(const struct packed_conv *p, size_t rows) {
   size_t weights = conv_packed_bytes(p), pixels = rows * (size_t)p->shape.in_channels * sizeof(float);
   return weights > SHARED_BYTES || (weights > LAYER_BYTES && weights / 5 > pixels / 4);
